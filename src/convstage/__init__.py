@@ -1,0 +1,63 @@
+"""convstage: convolutional networks on your own images, on the machine you have.
+
+A layer is three stages, convolution → non-linearity → pooling; stages stack into a
+hierarchy of learned features; fully connected layers and a classifier end it.
+
+>>> from convstage import Pattern
+>>> plan = Pattern("INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> CLASSIFIER").plan("28x28x1", classes=10)
+>>> plan.parameters
+421642
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .config import Config
+    from .errors import ConfigError, ConvstageError, DataError, PatternError, RunError, TrainingError, TrainingStopped
+    from .evaluate import evaluate
+    from .pattern import Family, Pattern, Plan
+    from .predict import Classifier, Prediction, load
+    from .run import Run
+    from .train import resume, train
+
+__version__ = version("convstage")
+
+#: Public name -> module. Imported on first use: planning a pattern needs no torch, and `--help` needs nothing.
+_HOMES = {
+    "Classifier": "predict",
+    "Config": "config",
+    "ConfigError": "errors",
+    "ConvstageError": "errors",
+    "DataError": "errors",
+    "Family": "pattern",
+    "Pattern": "pattern",
+    "PatternError": "errors",
+    "Plan": "pattern",
+    "Prediction": "predict",
+    "Run": "run",
+    "RunError": "errors",
+    "TrainingError": "errors",
+    "TrainingStopped": "errors",
+    "evaluate": "evaluate",
+    "load": "predict",
+    "resume": "train",
+    "train": "train",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

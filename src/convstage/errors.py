@@ -1,0 +1,104 @@
+"""Every error that convstage raises on purpose.
+
+All are ``ValueError`` subclasses, so ``except ValueError`` keeps working, and all
+carry a message for a person: what was wrong, what was expected, what to do.
+
+ConvstageError
+ ├── PatternError    a layer pattern that cannot be read or does not fit its input
+ ├── ConfigError     a setting that does not exist or has an impossible value
+ ├── DataError       images that cannot be found, read or split
+ ├── RunError        a run folder that is missing, damaged or of another version
+ ├── TrainingError   a training that cannot go on (a loss that is not finite)
+ └── TrainingStopped a training that was asked to stop, and saved where it stands
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ConvstageError(ValueError):
+    """Base of all errors raised on purpose."""
+
+
+class ConfigError(ConvstageError):
+    """A setting that does not exist or has an impossible value."""
+
+
+class DataError(ConvstageError):
+    """Images that cannot be found, read or split."""
+
+
+class RunError(ConvstageError):
+    """A run folder that is missing, damaged or of another version."""
+
+
+class TrainingError(ConvstageError):
+    """A training that cannot go on."""
+
+
+class TrainingStopped(ConvstageError):
+    """A training that was asked to stop, by Ctrl-C or SIGTERM, and saved where it stands.
+
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    signal : int
+        Number of the signal.
+    """
+
+    def __init__(self, run: Path, signal: int) -> None:
+        self.run = run
+        self.signal = signal
+        super().__init__(f"stopped and saved.\nGo on with: convstage train --resume {run}")
+
+
+class PatternError(ConvstageError):
+    """A layer pattern that cannot be read, or does not fit its input.
+
+    Parameters
+    ----------
+    problem : str
+        One sentence: what is wrong.
+    text : str
+        The pattern as it was written.
+    start, end : int
+        The offending part of `text`, as character offsets; `end` is exclusive.
+    hint : str, optional
+        The arithmetic that failed and the way out.
+
+    Examples
+    --------
+    >>> print(PatternError("unknown layer 'CONF'.", "INPUT -> CONF", 9, 13, "Did you mean CONV?"))
+    unknown layer 'CONF'.
+      INPUT -> CONF
+               ^^^^
+    Did you mean CONV?
+    """
+
+    def __init__(self, problem: str, text: str, start: int, end: int, hint: str = "") -> None:
+        self.problem = problem
+        self.text = text
+        self.start = start
+        self.end = end
+        self.hint = hint
+        super().__init__("\n".join(filter(None, [problem, *mark(text, start, end), hint])))
+
+
+def mark(text: str, start: int, end: int) -> tuple[str, str]:
+    """Return the line of `text` that holds `start`, and a line of carets under the part.
+
+    Long lines are cut around the part, so that the carets stay in view.
+    """
+    first = text.rfind("\n", 0, start) + 1
+    last = text.find("\n", start)
+    line = text[first : last if last >= 0 else len(text)].expandtabs(1)
+    start, end = start - first, min(end - first, len(line))
+    window = 100
+    cut = max(0, start - window // 2) if len(line) > window else 0
+    shown = line[cut : cut + window]
+    shown = ("…" if cut else "") + shown + ("…" if cut + window < len(line) else "")
+    offset = start - cut + (1 if cut else 0)
+    width = max(1, min(end - start, len(shown) - offset))
+    return f"  {shown}", f"  {' ' * offset}{'^' * width}"

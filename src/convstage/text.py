@@ -1,0 +1,50 @@
+"""Numbers and sizes as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_LARGE = ((10**12, "T"), (10**9, "G"), (10**6, "M"))
+
+
+def size(shape: Iterable[int]) -> str:
+    """Return a shape as the lecture writes it.
+
+    Examples
+    --------
+    >>> size((28, 28, 1)), size((128,))
+    ('28×28×1', '128')
+    """
+    return "×".join(f"{n}" for n in shape)
+
+
+def count(n: int) -> str:
+    """Return a count: exact below a million, three digits above.
+
+    Examples
+    --------
+    >>> count(421_642), count(12_000_300_002), count(2 * 10**21)
+    ('421,642', '12.0 G', '2,000,000,000 T')
+    """
+    for unit, letter in _LARGE:
+        if n >= unit:
+            value = n / unit
+            digits = 2 if value < 10 else 1 if value < 100 else 0
+            return f"{value:,.{digits}f} {letter}"
+    return f"{n:,}"
+
+
+def memory(n: int) -> str:
+    """Return a number of bytes in powers of 1024.
+
+    Examples
+    --------
+    >>> memory(784), memory(100_352), memory(3 * 2**30)
+    ('784 B', '98.0 KiB', '3.0 GiB')
+    """
+    value = float(n)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{n} B" if unit == "B" else f"{value:,.1f} {unit}"
