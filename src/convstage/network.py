@@ -1,0 +1,73 @@
+"""Plan -> torch network: every row of the plan is a module, every stage one module of modules."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from .stage import Stage
+
+if TYPE_CHECKING:
+    from .pattern.plan import Plan
+
+
+class Network(nn.Sequential):
+    """The network of a plan, an ordinary `torch.nn.Module`.
+
+    Input is (N, channels, height, width) float32, output (N, classes) logits. Keys of
+    the state dict read as the plan does: ``stage1.conv.weight``, ``fc1.bias``,
+    ``classifier.weight``. Weights follow He et al., "Delving Deep into Rectifiers"
+    (2015): normal with variance 2/fan-in, biases zero.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to build.
+    seed : int, optional
+        Makes the weights reproducible; without it torch's own random state is used.
+    """
+
+    def __init__(self, plan: Plan, seed: int | None = None) -> None:
+        super().__init__(_modules(plan))
+        self.plan = plan
+        initialise(self, None if seed is None else torch.Generator().manual_seed(seed))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        for module in self:
+            x = module(x)
+        return x
+
+    def walk(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the output of every layer by its name in the plan, ``input`` first, ``classifier`` last."""
+        outputs = {"input": x}
+        for row in self.plan.rows[1:]:
+            outputs[row.name] = x = self.get_submodule(row.name)(x)
+        return outputs
+
+
+def _modules(plan: Plan) -> OrderedDict[str, nn.Module]:
+    modules: OrderedDict[str, nn.Module] = OrderedDict()
+    for owner, rows in groupby(plan.rows[1:], key=lambda row: row.name.rpartition(".")[0]):
+        built = OrderedDict((row.name.rpartition(".")[2], row.layer.build(row.settings, row.input)) for row in rows)
+        if owner:
+            modules[owner] = Stage(built)
+        else:
+            modules.update(built)
+    return modules
+
+
+@torch.no_grad()
+def initialise(module: nn.Module, generator: torch.Generator | None = None) -> None:
+    """Draw the weights of convolutions and fully connected layers after He et al. (2015)."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,69 @@
+"""The stage as one function: convolution, then ReLU, then max pooling."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..sizes import Margins, Padding, Pair, margins_of
+
+
+def conv_relu_pool(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: int | Pair = 1,
+    padding: Padding = "valid",
+    pool: int | Pair | None = None,
+    pool_stride: int | Pair | None = None,
+) -> Tensor:
+    """Convolve, keep what is positive, and keep the largest of every window.
+
+    Equal to ``max_pool2d(relu(conv2d(x, weight, bias, …)), pool, pool_stride)``, value
+    for value and gradient for gradient, ties, NaN and infinities included. As
+    everywhere in deep learning, "convolution" is cross-correlation: the filter is not
+    turned round.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, C, H, W)
+        Images or feature maps; fastest in memory format channels-last.
+    weight : Tensor, shape (K, C, fh, fw)
+        K filters.
+    bias : Tensor, shape (K,), optional
+        One number added to each filter's map.
+    stride : int or (int, int)
+        Step of the filter.
+    padding : {"valid", "same"}, int, (rows, columns) or (top, bottom, left, right)
+        Zeros around the map. "same" keeps its size at stride 1; an even filter then
+        gets its extra row below and its extra column on the right.
+    pool : int or (int, int), optional
+        Size of the pooling window; without it there is no pooling.
+    pool_stride : int or (int, int), optional
+        Step of the pooling window; its size when not given.
+
+    Returns
+    -------
+    Tensor, shape (N, K, H', W')
+        With ``n' = floor((n + p - f)/s) + 1`` for the convolution and again, without
+        padding, for the pooling.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x, weight = torch.rand(1, 3, 28, 28), torch.rand(32, 3, 3, 3)
+    >>> conv_relu_pool(x, weight, padding="same", pool=2).shape
+    torch.Size([1, 32, 14, 14])
+    """
+    around = margins_of(padding, (weight.shape[2], weight.shape[3]))
+    y = F.relu(conv2d(x, weight, bias, stride, around))
+    return y if pool is None else F.max_pool2d(y, pool, pool_stride)
+
+
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int | Pair, around: Margins) -> Tensor:
+    """Convolve with zeros `around` the map; torch's own convolution, sides may differ."""
+    top, bottom, left, right = around
+    if top == bottom and left == right:
+        return F.conv2d(x, weight, bias, stride, (top, left))
+    return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, bias, stride)
