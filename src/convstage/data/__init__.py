@@ -1,0 +1,23 @@
+"""Images in: formats, decoding, cache, splits, augmentation."""
+
+from .augment import Augmentation
+from .dataset import Dataset, choose_geometry, load_dataset, open_source, parse_size, read_images, restore_dataset
+from .formats import FORMATS
+from .preprocess import Geometry, ImageLike, Standardisation
+from .samples import SAMPLES
+
+__all__ = [
+    "FORMATS",
+    "SAMPLES",
+    "Augmentation",
+    "Dataset",
+    "Geometry",
+    "ImageLike",
+    "Standardisation",
+    "choose_geometry",
+    "load_dataset",
+    "open_source",
+    "parse_size",
+    "read_images",
+    "restore_dataset",
+]

@@ -1,0 +1,67 @@
+"""Augmentation: every batch is seen a little shifted, turned, scaled, brighter or darker.
+
+Applied to whole batches. All randomness comes from the generator that is passed in, so
+that a batch is a function of the seed and its position alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Flip = Literal["none", "horizontal", "vertical", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How far a batch is varied; all zero means not at all.
+
+    Attributes
+    ----------
+    shift : float
+        Largest shift, as a share of the image's side.
+    rotate : float
+        Largest turn, in degrees, either way.
+    zoom : float
+        Largest change of scale: 0.1 means 0.9 to 1.1 times.
+    brightness, contrast : float
+        Largest change, in units of the data's standard deviation and as a share.
+    flip : {"none", "horizontal", "vertical", "both"}
+        Mirror half of the images. Never by default: letters, digits and bodies have a side.
+    """
+
+    shift: float = 0.0
+    rotate: float = 0.0
+    zoom: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    flip: Flip = "none"
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the batch, varied; x is (N, C, H, W), standardised."""
+        n, _, height, width = x.shape
+
+        def uniform(reach: float) -> Tensor:
+            return (2 * torch.rand(n, generator=generator) - 1) * reach
+
+        if self.shift or self.rotate or self.zoom or self.flip != "none":
+            angle, scale = torch.deg2rad(uniform(self.rotate)), 1 + uniform(self.zoom)
+            cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+            mirror_x, mirror_y = self._mirrors(n, generator)
+            # In grid_sample's units a side is 2 long, and both axes are: a turn must allow for the proportions.
+            rows_x = torch.stack([cos * mirror_x, -sin * height / width, 2 * uniform(self.shift)], 1)
+            rows_y = torch.stack([sin * width / height, cos * mirror_y, 2 * uniform(self.shift)], 1)
+            grid = F.affine_grid(torch.stack([rows_x, rows_y], 1), [n, 1, height, width], align_corners=False)
+            x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+        if self.brightness or self.contrast:
+            x = x * (1 + uniform(self.contrast)).view(n, 1, 1, 1) + uniform(self.brightness).view(n, 1, 1, 1)
+        return x
+
+    def _mirrors(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        x, y = (1.0 - 2 * torch.randint(0, 2, (2, n), generator=generator)).unbind()
+        one = torch.ones(n)
+        return (x if self.flip in ("horizontal", "both") else one), (y if self.flip in ("vertical", "both") else one)

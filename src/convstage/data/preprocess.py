@@ -1,0 +1,111 @@
+"""Image -> network input: the one way that training, evaluation, prediction and export share."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ..errors import DataError
+from .images import Channels, Pixels, Resize, from_array, open_image, to_pixels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: What `Geometry.pixels` takes for an image.
+ImageLike = str | Path | Image.Image | npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How images become pixels: size, channels, and what happens to other proportions."""
+
+    height: int
+    width: int
+    channels: Channels = "grey"
+    resize: Resize = "stretch"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.height, self.width
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and number of channels."""
+        return self.height, self.width, 3 if self.channels == "colour" else 1
+
+    def pixels(self, image: ImageLike) -> Pixels:
+        """Return one image as uint8, shape (height, width, channels).
+
+        Parameters
+        ----------
+        image : path, PIL image or array
+            An array is (H, W), (H, W, 1) or (H, W, 3), of uint8, uint16, bool, or floats in 0..1.
+
+        Raises
+        ------
+        DataError
+            The image cannot be read; the message names it.
+        """
+        name = ""
+        try:
+            if isinstance(image, str | Path):
+                name = f"{image}: "
+                image = open_image(Path(image).read_bytes())
+            elif isinstance(image, np.ndarray):
+                image = from_array(image)
+            return to_pixels(image, self.channels, self.size, self.resize)
+        except OSError as error:
+            raise DataError(f"{name}{error.strerror or error}.") from None
+        except DataError as error:
+            raise DataError(f"{name}{error}.") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Standardisation:
+    """Per channel, what the training images' values 0..1 are shifted and scaled by."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, pixels: Pixels) -> Tensor:
+        """Return uint8 pixels (n, height, width, channels) as network input (n, channels, height, width)."""
+        import torch
+
+        x_nhwc = torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(255)
+        x_nhwc.sub_(torch.tensor(self.mean)).div_(torch.tensor(self.std))
+        return x_nhwc.permute(0, 3, 1, 2)  # in memory this is channels-last already
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Return the fields as plain data."""
+        return {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, list[float]]) -> Standardisation:
+        """Return what `to_dict` was made from."""
+        return cls(tuple(data["mean"]), tuple(data["std"]))
+
+
+def measure(pixels: Pixels, rows: npt.NDArray[np.int64]) -> Standardisation:
+    """Return mean and standard deviation of each channel over `rows` of the pixels, exactly, in one pass."""
+    channels = pixels.shape[3]
+    counts = np.zeros((channels, 256), np.int64)
+    for row in rows:
+        for channel in range(channels):
+            counts[channel] += np.bincount(pixels[row, :, :, channel].ravel(), minlength=256)
+    levels = np.arange(256) / 255
+    total = counts.sum(axis=1)
+    mean = counts @ levels / total
+    std = np.sqrt(np.maximum(counts @ levels**2 / total - mean**2, 0))
+    # A channel without any contrast carries nothing; dividing by its zero would carry NaN.
+    std = np.where(std < 1e-6, 1.0, std)
+    return Standardisation(tuple(mean.tolist()), tuple(std.tolist()))
