@@ -1,0 +1,61 @@
+"""``convstage train``: every field of `convstage.Config` is a flag."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, get_args, get_origin
+
+import click
+from pydantic.fields import FieldInfo
+
+from ..config import Config
+from ..errors import ConfigError
+
+_SHORT = {"pattern": "-p", "epochs": "-e", "batch_size": "-b", "name": "-n", "out": "-o"}
+
+
+def _option(name: str, field: FieldInfo) -> click.Option:
+    """Return the flag for a field; left out, it stays None and the config file or the default decides."""
+    flag = f"--{name.replace('_', '-')}"
+    kinds = [kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not type(None)]
+    help_text = f"{field.description}" + (
+        "" if field.default is None or field.default is True else f" [{field.default}]"
+    )
+    if field.annotation is bool:
+        return click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help=help_text)
+    if get_origin(field.annotation) is Literal:
+        return click.Option([flag, name], type=click.Choice(kinds), default=None, help=help_text)
+    metavar = {int: "N", float: "X", str: "TEXT"}[kinds[0]]
+    names = [flag, name, *([_SHORT[name]] if name in _SHORT else [])]
+    return click.Option(names, type=kinds[0], default=None, metavar=metavar, help=help_text)
+
+
+@click.command(params=[_option(name, field) for name, field in Config.model_fields.items()])
+@click.argument("data", required=False)
+@click.option("-c", "--config", "file", metavar="FILE", help="YAML file of settings; flags overrule it.")
+@click.option("--resume", "run", metavar="RUN", help="Go on with an interrupted run.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run folder and its figures as data.")
+def command(data: str | None, file: str | None, run: str | None, as_json: bool, **flags: Any) -> None:
+    """Train a network on DATA, then evaluate it on the images set aside.
+
+    DATA is a folder with one folder of images for each class (or with train, val and test
+    folders that have them), a .npz file, or the name of an embedded sample: digits.
+    """
+    settings = {name: value for name, value in flags.items() if value is not None}
+    if run is not None and (data or file or settings):
+        given = ["DATA"] * bool(data) + ["--config"] * bool(file) + [f"--{name}" for name in settings]
+        raise ConfigError(f"--resume goes on with the run's own settings; leave out {', '.join(given)}.")
+    if run is None and data is None:
+        raise click.UsageError("give DATA to train on, or --resume RUN.")
+
+    from ..show import show_metrics
+    from ..train import resume, train
+
+    result = resume(run) if run is not None else train(str(data), config=file, **settings)
+    metrics = result.metrics if result.has_metrics else None
+    if as_json:
+        click.echo(json.dumps({"run": str(result.path), "metrics": metrics}, indent=1, ensure_ascii=False))
+        return
+    if metrics:
+        show_metrics(metrics)
+    click.echo(f"run folder: {result.path}")

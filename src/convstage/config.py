@@ -1,0 +1,113 @@
+"""Every setting of a training: defined once, here, with its default, its limits and its meaning.
+
+The command line's flags, the config file's keys and the keywords of `convstage.train`
+are these fields.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .data.augment import Flip
+from .data.images import Resize
+from .errors import ConfigError
+
+
+class Config(BaseModel):
+    """Settings of a training; `make_config` turns mistakes into errors for people."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    pattern: str | None = Field(None, description="Layer pattern; chosen from the image size when not given.")
+    size: str | None = Field(None, description="Image size, 160 or 120x160 (height x width); found from the images.")
+    channels: Literal["auto", "binary", "grey", "colour"] = Field("auto", description="How pixels are read.")
+    resize: Resize = Field("stretch", description="What happens to other proportions.")
+
+    epochs: int = Field(30, ge=1, le=100_000, description="Passes over the training images.")
+    batch_size: int | None = Field(None, ge=1, le=65_536, description="Images per step; 64 for small images, else 32.")
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="Largest learning rate of the schedule.")
+    weight_decay: float = Field(1e-2, ge=0, le=1, description="Decoupled weight decay; biases have none.")
+    clip_norm: float = Field(1.0, gt=0, description="Gradients longer than this are shortened to it.")
+    class_weights: Literal["auto", "on", "off"] = Field(
+        "auto", description="Weight classes by rarity; auto: when the largest has more than 1.5 times the smallest."
+    )
+
+    augment: bool = Field(True, description="Vary the training images a little, as the next fields say.")
+    shift: float = Field(0.08, ge=0, le=0.5, description="Largest shift, as a share of the side.")
+    rotate: float = Field(8.0, ge=0, le=180, description="Largest turn, in degrees.")
+    zoom: float = Field(0.1, ge=0, le=0.5, description="Largest change of scale, as a share.")
+    brightness: float = Field(0.1, ge=0, le=2, description="Largest change of brightness, in standard deviations.")
+    contrast: float = Field(0.1, ge=0, le=0.9, description="Largest change of contrast, as a share.")
+    flip: Flip = Field("none", description="Mirror half of the images.")
+
+    val: float = Field(0.15, gt=0, lt=0.5, description="Share of the images for validation.")
+    test: float = Field(0.15, ge=0, lt=0.5, description="Share of the images for the final test.")
+    monitor: Literal["balanced_accuracy", "accuracy", "loss"] = Field(
+        "balanced_accuracy", description="Validation figure that picks the best epoch; ties go to the lower loss."
+    )
+    patience: int = Field(12, ge=1, description="Epochs without a better figure until training stops.")
+
+    seed: int = Field(0, ge=0, lt=2**32, description="Fixes the split, the weights and the order of the images.")
+    device: str = Field("auto", description="cpu, cuda, or auto: cuda where there is one.")
+    threads: int | None = Field(None, ge=1, le=1024, description="Processor threads; all when not given.")
+    save_every: float = Field(60.0, gt=0, description="Seconds between checkpoints within an epoch.")
+    name: str | None = Field(None, description="Name of the run's folder; numbered after the data when not given.")
+    out: str = Field("runs", description="Where run folders are made.")
+
+
+def make_config(file: str | Path | None = None, **settings: Any) -> Config:
+    """Return the settings of a training: defaults, overruled by a YAML file, overruled by `settings`.
+
+    Raises
+    ------
+    ConfigError
+        A file that cannot be read, an unknown setting, or a value that is impossible.
+
+    Examples
+    --------
+    >>> make_config(epochs=5).epochs
+    5
+    >>> make_config(epoch=5)
+    Traceback (most recent call last):
+    convstage.errors.ConfigError: there is no setting 'epoch'.
+    Did you mean epochs?
+    """
+    merged = {} if file is None else _read(Path(file))
+    where = "" if file is None else f" (in {file})"
+    for name in [*merged, *settings]:
+        if name not in Config.model_fields:
+            near = difflib.get_close_matches(name, Config.model_fields, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Settings are {', '.join(Config.model_fields)}."
+            raise ConfigError(f"there is no setting {name!r}{where if name in merged else ''}.\n{hint}")
+    merged.update(settings)
+    try:
+        return Config(**merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        source = where if name not in settings else ""
+        message = first["msg"][0].lower() + first["msg"][1:]
+        meaning = Config.model_fields[name].description
+        raise ConfigError(f"{name} = {first['input']!r}{source}: {message}.\n{name}: {meaning}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the config file {path} cannot be read: {getattr(error, 'strerror', None) or error}."
+        ) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the config file {path} is no YAML: {error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"the config file {path} must hold settings, one a line, such as 'epochs: 30'.")
+    return {str(name).replace("-", "_"): value for name, value in content.items()}

@@ -1,0 +1,215 @@
+"""A trained network with the preprocessing it was trained with: images in, class names out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from natsort import natsorted, ns
+from torch import nn
+
+from .data import Geometry, ImageLike, Standardisation
+from .errors import DataError
+from .pattern import Pattern, Plan
+from .progress import track
+from .run import Run
+
+#: Values of one batch's first feature maps stay below this, so that memory does, too.
+BATCH_VALUES = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a network says of one image.
+
+    Attributes
+    ----------
+    label : str
+        Name of the most probable class.
+    probability : float
+        Its probability, 0..1.
+    probabilities : dict of str to float
+        All classes by name; they sum to 1.
+    """
+
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+
+
+class Classifier:
+    """A trained network and how it wants its images.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Standardised images to logits.
+    plan : Plan
+        What it was built from.
+    classes : sequence of str
+        Names, in the order of the logits.
+    geometry, standardisation
+        How an image becomes the network's input.
+
+    Examples
+    --------
+    >>> classifier = load("runs/xrays-1")                     # doctest: +SKIP
+    >>> classifier.predict(["patient.png"])[0].label          # doctest: +SKIP
+    '0-healthy'
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        plan: Plan,
+        classes: Sequence[str],
+        geometry: Geometry,
+        standardisation: Standardisation,
+    ) -> None:
+        self.network = network.eval()
+        self.plan = plan
+        self.classes = tuple(classes)
+        self.geometry = geometry
+        self.standardisation = standardisation
+
+    def predict(self, images: ImageLike | Iterable[ImageLike]) -> list[Prediction]:
+        """Return what the network says of each image.
+
+        Parameters
+        ----------
+        images : path, PIL image or array, or several of them
+            An array of four dimensions is several images. Arrays are (H, W), (H, W, 1)
+            or (H, W, 3), of uint8, uint16, bool, or floats in 0..1; any size.
+
+        Returns
+        -------
+        list of Prediction
+            One per image, also for a single one.
+
+        Raises
+        ------
+        DataError
+            An image cannot be read; the message names it.
+        """
+        one = not isinstance(images, Iterable) or isinstance(images, str | Path)
+        if one or (isinstance(images, np.ndarray) and images.ndim < 4):
+            images = [images]  # type: ignore[list-item]
+        pixels = np.stack([self.geometry.pixels(image) for image in images])  # type: ignore[union-attr]
+        return [self.describe(row) for row in self.probabilities(pixels)]
+
+    def describe(self, probabilities: npt.NDArray[np.float64]) -> Prediction:
+        """Return the probabilities of one image as a `Prediction`."""
+        named = dict(zip(self.classes, probabilities.tolist(), strict=True))
+        label = self.classes[int(probabilities.argmax())]
+        return Prediction(label, named[label], named)
+
+    def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+        """Return the probabilities, shape (n, classes), of pixels (n, height, width, channels)."""
+        logits = np.concatenate(list(self.logits(pixels)))
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+    def logits(self, pixels: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.float64]]:
+        """Yield the logits batch by batch, each of shape (n, classes)."""
+        return forward(self.network, self.standardisation, pixels, batch_for(self.plan))
+
+
+def forward(
+    network: nn.Module, standardisation: Standardisation, pixels: npt.NDArray[np.uint8], batch: int
+) -> Iterator[npt.NDArray[np.float64]]:
+    """Yield a network's logits for pixels (n, height, width, channels), batch by batch, as float64."""
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        for start in range(0, len(pixels), batch):
+            logits = network(standardisation(pixels[start : start + batch]).to(device))
+            yield logits.double().cpu().numpy()
+
+
+def batch_for(plan: Plan) -> int:
+    """Return how many images are run at once without gradients."""
+    return max(1, min(256, BATCH_VALUES // (plan.activation_bytes // 4)))
+
+
+def predict_files(
+    classifier: Classifier, paths: Sequence[Path]
+) -> tuple[list[tuple[Path, Prediction]], list[tuple[Path, str]]]:
+    """Predict files, and all files below folders.
+
+    Returns
+    -------
+    predictions : list of (Path, Prediction)
+    unreadable : list of (Path, str)
+        Files that could not be read, each with the reason.
+    """
+    files: list[Path] = []
+    for path in paths:
+        below = path.rglob("*") if path.is_dir() else [path]
+        files += natsorted((file for file in below if not file.is_dir() and not file.name.startswith(".")), alg=ns.PATH)
+    found: list[tuple[Path, Prediction]] = []
+    unreadable: list[tuple[Path, str]] = []
+    size = batch_for(classifier.plan)
+    batches = [files[start : start + size] for start in range(0, len(files), size)]
+    for batch in track(batches, "Predicting", len(batches), "batches"):
+        readable, pixels = [], []
+        for file in batch:
+            try:
+                pixels.append(classifier.geometry.pixels(file))
+                readable.append(file)
+            except DataError as error:
+                unreadable.append((file, str(error).removeprefix(f"{file}: ")))
+        if pixels:
+            predictions = map(classifier.describe, classifier.probabilities(np.stack(pixels)))
+            found += zip(readable, predictions, strict=True)
+    return found, unreadable
+
+
+def load(run: str | Path | Run, device: str = "cpu") -> Classifier:
+    """Return the trained network of a run folder.
+
+    Parameters
+    ----------
+    run : path or Run
+        A folder that training made.
+    device : str
+        Where to compute.
+
+    Raises
+    ------
+    RunError
+        No run folder, no finished epoch, or a damaged file.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    weights, description = run.read_model()
+    return restore(weights, description, device)
+
+
+def restore(weights: dict[str, torch.Tensor], description: dict[str, Any], device: str = "cpu") -> Classifier:
+    """Return the classifier that `describe_model` described."""
+    plan = Pattern(description["pattern"]).plan(tuple(description["image"]), len(description["classes"]))
+    network = plan.build(seed=0)
+    network.load_state_dict(weights)
+    return Classifier(
+        network.to(device),
+        plan,
+        description["classes"],
+        Geometry(**description["geometry"]),
+        Standardisation.from_dict(description["standardisation"]),
+    )
+
+
+def describe_model(
+    plan: Plan, classes: Sequence[str], geometry: Geometry, standardisation: Standardisation
+) -> dict[str, Any]:
+    """Return what it takes, beside the weights, to use a network: plain data for the model file."""
+    return {
+        "pattern": plan.pattern,
+        "image": list(plan.image),
+        "classes": list(classes),
+        "geometry": geometry.to_dict(),
+        "standardisation": standardisation.to_dict(),
+    }

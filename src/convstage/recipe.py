@@ -1,0 +1,64 @@
+"""The training recipe: default pattern, optimizer, schedule, class weights. ``docs/training.md`` says why."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+#: The default pattern pools until the longer side is at most this.
+LAST_MAP = 10
+#: Share of all steps in which the learning rate rises, and what is left of it at the end.
+WARM_UP, FINAL_SHARE = 0.05, 0.01
+#: Classes count as unbalanced when the largest has more images than this times the smallest.
+UNBALANCED = 1.5
+
+
+def default_pattern(height: int, width: int) -> str:
+    """Return the pattern for an image size: stages until the map is small, then one hidden layer.
+
+    Examples
+    --------
+    >>> default_pattern(28, 28)
+    'INPUT -> [CONV(32|64) -> RELU -> POOL]*2 -> FC(128) -> RELU -> DROPOUT(0.5) -> CLASSIFIER'
+    """
+    possible = int(math.log2(min(height, width)))
+    wanted = math.ceil(math.log2(max(height, width) / LAST_MAP)) if max(height, width) > LAST_MAP else 1
+    stages = max(0, min(wanted, possible, 6))
+    head = "FC(128) -> RELU -> DROPOUT(0.5) -> CLASSIFIER"
+    if not stages:
+        return f"INPUT -> CONV(32) -> RELU -> {head}"
+    # Large images start narrow: their first maps are where nearly all the work is.
+    filters = [32, 32, 64, 128, 128, 128] if stages > 3 else [32, 64, 128]
+    values = "|".join(map(str, filters[:stages]))
+    return f"INPUT -> [CONV({values}) -> RELU -> POOL]*{stages} -> {head}"
+
+
+def make_optimizer(network: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
+    """Return AdamW (Loshchilov and Hutter 2019); weights decay, biases and normalisation do not."""
+    weights = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, fused=True)
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """Return the rate of a step: a linear rise, then half a cosine down (Loshchilov and Hutter 2017).
+
+    A function of the position alone, so that there is no schedule state to save.
+    """
+    warm = max(1, round(WARM_UP * steps))
+    if step < warm:
+        return peak * (step + 1) / warm
+    share = (step - warm) / max(1, steps - warm)
+    return peak * (FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def class_weights(counts: npt.NDArray[np.int64], choice: str) -> Tensor | None:
+    """Return a weight per class for the loss, in inverse proportion to its images; None for equal weights."""
+    if choice == "off" or (choice == "auto" and counts.max() <= UNBALANCED * counts.min()):
+        return None
+    return torch.tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32)
