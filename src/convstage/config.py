@@ -10,11 +10,12 @@ import difflib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from .data.augment import Flip
 from .data.images import Resize
 from .errors import ConfigError
+from .pattern import Pattern
 
 
 class Config(BaseModel):
@@ -57,6 +58,12 @@ class Config(BaseModel):
     save_every: float = Field(60.0, gt=0, description="Seconds between checkpoints within an epoch.")
     name: str | None = Field(None, description="Name of the run's folder; numbered after the data when not given.")
     out: str = Field("runs", description="Where run folders are made.")
+
+    @field_validator("pattern", "size", "name", "out", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        """Take what stands for a text: a path, a size that YAML reads as a number, a `Pattern`."""
+        return str(value) if isinstance(value, int | Path | Pattern) and not isinstance(value, bool) else value
 
 
 def make_config(file: str | Path | None = None, **settings: Any) -> Config:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Key of a tensor file's metadata that holds the digest of all the rest.
 DIGEST = "sha256"
+#: Names of files that are being written begin so.
+TEMPORARY = ".writing-"
 
 
 @contextmanager
@@ -33,7 +35,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary file is removed and the old one stays.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -59,9 +61,9 @@ def _flush(path: Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file, UTF-8, atomically."""
+    """Write a text file, UTF-8, atomically; of a file name that is no UTF-8, the odd bytes as JSON escapes."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: str | Path, data: Any) -> None:

@@ -42,6 +42,12 @@ class Network(nn.Sequential):
             x = module(x)
         return x
 
+    def __getitem__(self, index: int | slice) -> nn.Module:
+        """Return a layer or stage; of a slice an ordinary `Sequential`, for a part has no plan."""
+        if isinstance(index, slice):
+            return nn.Sequential(OrderedDict(list(self.named_children())[index]))
+        return super().__getitem__(index)
+
     def walk(self, x: Tensor) -> dict[str, Tensor]:
         """Return the output of every layer by its name in the plan, ``input`` first, ``classifier`` last."""
         outputs = {"input": x}

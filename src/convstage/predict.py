@@ -16,8 +16,8 @@ from torch import nn
 from .data import Geometry, ImageLike, Standardisation
 from .errors import DataError
 from .pattern import Pattern, Plan
-from .progress import track
 from .run import Run
+from .terminal import track
 
 #: Values of one batch's first feature maps stay below this, so that memory does, too.
 BATCH_VALUES = 50_000_000
@@ -83,8 +83,9 @@ class Classifier:
         Parameters
         ----------
         images : path, PIL image or array, or several of them
-            An array of four dimensions is several images. Arrays are (H, W), (H, W, 1)
-            or (H, W, 3), of uint8, uint16, bool, or floats in 0..1; any size.
+            An array is one image, (H, W), (H, W, 1) or (H, W, 3), or several of them,
+            (n, H, W), (n, H, W, 1) or (n, H, W, 3); of uint8, uint16, bool, or floats
+            in 0..1; any size.
 
         Returns
         -------
@@ -96,11 +97,15 @@ class Classifier:
         DataError
             An image cannot be read; the message names it.
         """
-        one = not isinstance(images, Iterable) or isinstance(images, str | Path)
-        if one or (isinstance(images, np.ndarray) and images.ndim < 4):
-            images = [images]  # type: ignore[list-item]
-        pixels = np.stack([self.geometry.pixels(image) for image in images])  # type: ignore[union-attr]
-        return [self.describe(row) for row in self.probabilities(pixels)]
+        if isinstance(images, np.ndarray):
+            one = images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3))
+        else:
+            one = not isinstance(images, Iterable) or isinstance(images, str | Path)
+        several: Iterable[Any] = [images] if one else images  # type: ignore[assignment]
+        pixels = [self.geometry.pixels(image) for image in several]
+        if not pixels:
+            return []
+        return [self.describe(row) for row in self.probabilities(np.stack(pixels))]
 
     def describe(self, probabilities: npt.NDArray[np.float64]) -> Prediction:
         """Return the probabilities of one image as a `Prediction`."""

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError, RunError
-from .files import read_json, read_tensors, write_json, write_tensors, write_text
+from .files import TEMPORARY, read_json, read_tensors, write_json, write_tensors, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,6 +93,11 @@ class Run:
         if found != FORMAT:
             raise RunError(f"{path} has layout {found}; this version of convstage reads layout {FORMAT}.")
         return run
+
+    def sweep(self) -> None:
+        """Remove the temporary files of writes that were cut off by a crash."""
+        for litter in self.path.glob(f"{TEMPORARY}*"):
+            litter.unlink(missing_ok=True)
 
     @property
     def config(self) -> dict[str, Any]:

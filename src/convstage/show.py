@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from .terminal import output
 
 #: Confusion matrices of more classes are left to the files.
 MAX_CLASSES = 12
@@ -15,14 +16,12 @@ MAX_CLASSES = 12
 
 def show_metrics(metrics: dict[str, Any]) -> None:
     """Print the figures of an evaluation: overall, per class, and the confusion matrix."""
-    console = Console()
+    console = output()
     part = {"all": "all images", "test": "test images", "val": "validation images (they also chose the epoch)"}
-    console.print(
-        f"{metrics['images']:,} {part[metrics['part']]} of {metrics['data']}", highlight=False, soft_wrap=True
-    )
+    console.print(f"{metrics['images']:,} {part[metrics['part']]} of {metrics['data']}", soft_wrap=True)
     for name in ("accuracy", "balanced_accuracy"):
-        console.print(f"  {name.replace('_', ' '):<18} {_percent(metrics[name])}", highlight=False)
-    console.print(f"  {'AUROC':<18} {_number(metrics['auroc'])}", highlight=False)
+        console.print(f"  {name.replace('_', ' '):<18} {_percent(metrics[name])}")
+    console.print(f"  {'AUROC':<18} {_number(metrics['auroc'])}")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("class", min_width=5, overflow="fold")
     for title in ("images", "sensitivity", "specificity", "AUROC"):
@@ -33,7 +32,7 @@ def show_metrics(metrics: dict[str, Any]) -> None:
     console.print(table)
     if len(metrics["classes"]) <= MAX_CLASSES:
         console.print(_confusion(metrics))
-    console.print(f"In parentheses: {metrics['intervals']}.", highlight=False, soft_wrap=True)
+    console.print(f"In parentheses: {metrics['intervals']}.", soft_wrap=True)
 
 
 def _percent(figure: dict[str, float] | None) -> str:

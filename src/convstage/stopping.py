@@ -7,7 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
+
+from .errors import TrainingStopped
 
 
 @dataclass
@@ -21,6 +24,11 @@ class Stop:
     """
 
     signal: int = 0
+
+    def check(self, run: Path) -> None:
+        """Raise `TrainingStopped` if somebody does; `run` must have been saved."""
+        if self.signal:
+            raise TrainingStopped(run, self.signal)
 
 
 @contextmanager

@@ -26,12 +26,12 @@ def count(n: int) -> str:
     >>> count(421_642), count(12_000_300_002), count(2 * 10**21)
     ('421,642', '12.0 G', '2,000,000,000 T')
     """
-    for unit, letter in _LARGE:
-        if n >= unit:
-            value = n / unit
-            digits = 2 if value < 10 else 1 if value < 100 else 0
-            return f"{value:,.{digits}f} {letter}"
-    return f"{n:,}"
+    if n < 10**6:
+        return f"{n:,}"
+    n = round(n, -min(len(str(n)) - 3, 12))
+    unit, letter = next((unit, letter) for unit, letter in _LARGE if n >= unit)
+    digits = 2 if n < 10 * unit else 1 if n < 100 * unit else 0
+    return f"{n / unit:.{digits}f} {letter}" if digits else f"{n // unit:,} {letter}"
 
 
 def memory(n: int) -> str:
@@ -44,7 +44,7 @@ def memory(n: int) -> str:
     """
     value = float(n)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
+        if round(value, 1) < 1024 or unit == "TiB":
             break
         value /= 1024
     return f"{n} B" if unit == "B" else f"{value:,.1f} {unit}"

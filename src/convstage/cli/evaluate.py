@@ -16,7 +16,7 @@ def command(run: str, data: str | None, as_json: bool) -> None:
 
     The figures and every prediction are also written into the run folder.
     """
-    from ..evaluate import evaluate
+    from ..evaluation import evaluate
     from ..show import show_metrics
 
     metrics = evaluate(run, data)

@@ -6,12 +6,12 @@ import json
 import re
 
 import click
-from rich.console import Console
 
 from ..errors import ConfigError
 from ..pattern import Pattern, Plan
 from ..pattern.pattern import image_shape
 from ..pattern.show import family_table, plan_members
+from ..terminal import output
 
 #: What is assumed when neither the pattern nor a flag says it.
 IMAGE, CLASSES = "28x28x1", 10
@@ -34,7 +34,6 @@ def command(pattern: str, letters: tuple[str, ...], image: str | None, classes: 
     convstage summary "INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> CLASSIFIER" -N 1..3 -M 1..3
     """
     parsed = Pattern(pattern)
-    console = Console(width=None if Console().is_terminal else 160)
     ranges = _ranges(letters)
     if parsed.is_family:
         family = parsed.family(**ranges)
@@ -43,7 +42,7 @@ def command(pattern: str, letters: tuple[str, ...], image: str | None, classes: 
             if as_json:
                 click.echo(json.dumps([member.to_dict() for member in members], indent=1, ensure_ascii=False))
             else:
-                console.print(family_table(members))
+                output().print(family_table(members))
             return
         parsed = next(iter(family))
     elif ranges:
@@ -52,7 +51,7 @@ def command(pattern: str, letters: tuple[str, ...], image: str | None, classes: 
     if as_json:
         click.echo(json.dumps(plan.to_dict(), indent=1, ensure_ascii=False))
     else:
-        console.print(plan)
+        output().print(plan)
 
 
 def planned(pattern: Pattern, image: str | None, classes: int | None) -> Plan:

@@ -49,7 +49,7 @@ def command(data: str | None, file: str | None, run: str | None, as_json: bool, 
         raise click.UsageError("give DATA to train on, or --resume RUN.")
 
     from ..show import show_metrics
-    from ..train import resume, train
+    from ..training import resume, train
 
     result = resume(run) if run is not None else train(str(data), config=file, **settings)
     metrics = result.metrics if result.has_metrics else None

@@ -53,8 +53,8 @@ class Augmentation:
             cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
             mirror_x, mirror_y = self._mirrors(n, generator)
             # In grid_sample's units a side is 2 long, and both axes are: a turn must allow for the proportions.
-            rows_x = torch.stack([cos * mirror_x, -sin * height / width, 2 * uniform(self.shift)], 1)
-            rows_y = torch.stack([sin * width / height, cos * mirror_y, 2 * uniform(self.shift)], 1)
+            rows_x = torch.stack([cos * mirror_x, -sin * mirror_y * height / width, 2 * uniform(self.shift)], 1)
+            rows_y = torch.stack([sin * mirror_x * width / height, cos * mirror_y, 2 * uniform(self.shift)], 1)
             grid = F.affine_grid(torch.stack([rows_x, rows_y], 1), [n, 1, height, width], align_corners=False)
             x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
         if self.brightness or self.contrast:

@@ -9,26 +9,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DataError
+from ..errors import DataError, RunError
 from ..files import atomic_path, read_json, write_json
-from ..progress import track
+from ..terminal import track
 from .formats import Source
 from .images import to_pixels
 from .preprocess import Geometry
 
 #: Part of every key: raise it when decoding changes.
 VERSION = 1
+#: In place of the digest of a file that cannot be read, before the reason.
+UNREADABLE = "unreadable: "
 
 T = TypeVar("T")
 
@@ -65,58 +68,79 @@ def cache_folder() -> Path:
 def decode(source: Source, geometry: Geometry) -> Decoded:
     """Return all images of a source as pixels, from the cache when they are there.
 
-    Unreadable files stop nothing: they are listed with the reason.
+    Unreadable files stop nothing: they are listed with the reason. A damaged cache is made anew.
+
+    Raises
+    ------
+    DataError
+        There is no place for the cache, or a file changed meanwhile.
     """
     folder = cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"the pixel cache cannot be made: {error}.\nSet CONVSTAGE_CACHE to a folder that can."
-        ) from None
     count = len(source.items)
-    sha256 = list(track(_parallel(lambda i: _sha256(source, i), count), "Reading files", count))
+    sha256 = list(track(_parallel(lambda index: _read(source, index)[1], count), "Reading files", count))
     recipe = [VERSION, geometry.to_dict(), [[item.name, sha] for item, sha in zip(source.items, sha256, strict=True)]]
     key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:32]
-    array_path, list_path = folder / f"{key}.npy", folder / f"{key}.json"
-    if not (array_path.is_file() and list_path.is_file()):
-        _fill(source, geometry, array_path, list_path)
-    listed: dict[str, Any] = read_json(list_path)
-    unreadable = [(int(index), str(reason)) for index, reason in listed["unreadable"]]
-    rows = np.setdiff1d(np.arange(count), [index for index, _ in unreadable])
-    pixels = np.load(array_path, mmap_mode="r")[: len(rows)]
+    pixels_path, list_path = folder / f"{key}.pixels", folder / f"{key}.json"
+    try:
+        unreadable = _listed(list_path, pixels_path, count, geometry)
+        if unreadable is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            unreadable = _fill(source, geometry, sha256, pixels_path)
+            write_json(list_path, {"data": str(source.root), "unreadable": unreadable})
+        rows = np.setdiff1d(np.arange(count), [index for index, _ in unreadable])
+        shape = (len(rows), *geometry.shape)
+        pixels = np.memmap(pixels_path, np.uint8, "r", shape=shape) if len(rows) else np.empty(shape, np.uint8)
+    except OSError as error:
+        raise DataError(
+            f"the pixel cache cannot be written: {error}.\nSet CONVSTAGE_CACHE to a folder with space for it."
+        ) from None
     return Decoded(pixels, rows, sha256, unreadable)
 
 
-def _fill(source: Source, geometry: Geometry, array_path: Path, list_path: Path) -> None:
+def _listed(list_path: Path, pixels_path: Path, count: int, geometry: Geometry) -> list[tuple[int, str]] | None:
+    """Return which items the cache lists as unreadable; None when it is not there, or damaged."""
+    try:
+        unreadable = [(int(index), str(reason)) for index, reason in read_json(list_path)["unreadable"]]
+        size = pixels_path.stat().st_size
+    except (RunError, OSError, ValueError, TypeError, KeyError):
+        return None
+    rows = set(range(count)) - {index for index, _ in unreadable}
+    return unreadable if size == len(rows) * math.prod(geometry.shape) else None
+
+
+def _fill(source: Source, geometry: Geometry, sha256: Sequence[str], path: Path) -> list[tuple[int, str]]:
+    """Decode all items into a file, one after another; return those that are unreadable."""
+
     def pixels(index: int) -> npt.NDArray[np.uint8] | str:
+        content, sha = _read(source, index)
+        if sha != sha256[index]:
+            raise DataError(f"{source.items[index].name} changed while the images were being read.\nStart again.")
+        if sha.startswith(UNREADABLE):
+            return sha.removeprefix(UNREADABLE)
         try:
-            image = source.open(source.read(index))
-            return to_pixels(image, geometry.channels, geometry.size, geometry.resize)
-        except (DataError, OSError) as error:
+            return to_pixels(source.open(content), geometry.channels, geometry.size, geometry.resize)
+        except DataError as error:
             return str(error)
 
     count = len(source.items)
     unreadable: list[tuple[int, str]] = []
-    with atomic_path(array_path) as temporary:
-        array = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, *geometry.shape))
-        row = 0
+    # Written, not mapped: when the disk is full, writing raises an error, where a map ends the process.
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
         for index, result in enumerate(track(_parallel(pixels, count), "Decoding images", count)):
             if isinstance(result, str):
                 unreadable.append((index, result))
             else:
-                array[row] = result
-                row += 1
-        array.flush()
-        del array
-    write_json(list_path, {"data": str(source.root), "unreadable": unreadable})
+                file.write(result.tobytes())
+    return unreadable
 
 
-def _sha256(source: Source, index: int) -> str:
+def _read(source: Source, index: int) -> tuple[bytes, str]:
+    """Return an item's content and its SHA-256, in place of which stands the reason when it cannot be read."""
     try:
-        return hashlib.sha256(source.read(index)).hexdigest()
+        content = source.read(index)
     except OSError as error:
-        return f"unreadable: {error.strerror}"
+        return b"", f"{UNREADABLE}{error.strerror or error}"
+    return content, hashlib.sha256(content).hexdigest()
 
 
 def _parallel(work: Callable[[int], T], count: int) -> Iterator[T]:

@@ -214,16 +214,15 @@ def parse_size(text: str | int) -> tuple[int, int]:
 def _look(source: Source) -> tuple[list[tuple[int, int]], bool]:
     """Return the sizes of some images, evenly spread over the data set, and whether one has colour."""
     chosen = np.unique(np.linspace(0, len(source.items) - 1, LOOKED_AT).astype(int))
-    sizes, coloured = [], False
+    sizes, coloured, reason = [], False, ""
     for index in chosen:
         try:
             image = source.open(source.read(int(index)))
-        except (DataError, OSError):
+            coloured = coloured or is_coloured(image)
+        except (DataError, OSError) as error:
+            reason = reason or f"{source.items[index].name}: {error}"
             continue
         sizes.append((image.height, image.width))
-        coloured = coloured or is_coloured(image)
     if not sizes:
-        raise DataError(
-            f"none of the images looked at in {source.root} can be read, {source.items[0].name} among them."
-        )
+        raise DataError(f"none of the images looked at in {source.root} can be read.\n  {reason}")
     return sizes, coloured

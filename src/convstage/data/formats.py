@@ -8,10 +8,10 @@ write a `Source` and put it in `FORMATS`.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from natsort import natsorted, ns
@@ -19,6 +19,8 @@ from PIL import Image
 
 from ..errors import DataError
 from . import images
+
+T = TypeVar("T")
 
 #: The parts of a data set, and what their folders may be called.
 PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
@@ -80,11 +82,16 @@ class Arrays:
     pixels: Sequence[np.ndarray[Any, Any]]
 
     def read(self, index: int) -> bytes:
-        return np.ascontiguousarray(self.pixels[index]).tobytes()
+        return self._head + np.ascontiguousarray(self.pixels[index]).tobytes()
 
     def open(self, data: bytes) -> Image.Image:
         like = self.pixels[0]
-        return images.from_array(np.frombuffer(data, like.dtype).reshape(like.shape))
+        return images.from_array(np.frombuffer(data, like.dtype, offset=len(self._head)).reshape(like.shape))
+
+    @property
+    def _head(self) -> bytes:
+        """Type and shape: with another one, the same bytes are another picture."""
+        return f"{self.pixels[0].dtype.str} {self.pixels[0].shape}\n".encode()
 
 
 @dataclass(frozen=True)
@@ -101,18 +108,24 @@ def read_folders(root: Path) -> Source:
     """List class folders; classes sort naturally ("2" before "10"), hidden files are passed over."""
     folders = _folders(root)
     parts = {part: folder for folder in folders for part, names in PARTS.items() if folder.name.lower() in names}
+    if "train" in parts and 1 < len(parts) < len(folders):
+        others = ", ".join(folder.name for folder in folders if folder not in parts.values())
+        raise DataError(
+            f"{root} has {', '.join(folder.name for folder in parts.values())}, and beside them {others}.\n"
+            "Expected the parts of the data, train, val and test, or the classes: move away what is neither."
+        )
     listed: list[tuple[str | None, Path]]
     if "train" in parts and len(parts) == len(folders):
         listed = [(part, folder) for part, top in parts.items() for folder in _folders(top)]
     else:
         listed = [(None, folder) for folder in folders]
-    classes = tuple(natsorted({folder.name for _, folder in listed}, alg=ns.IGNORECASE))
+    classes = tuple(_in_order({folder.name for _, folder in listed}))
     if not classes:
         raise DataError(f"{root} has no class folders.\nExpected {root}/<class>/<image>, one folder for each class.")
     items = [
         Item(path.relative_to(root).as_posix(), classes.index(folder.name), part)
         for part, folder in listed
-        for path in natsorted(folder.rglob("*"), alg=ns.IGNORECASE | ns.PATH)
+        for path in _in_order(folder.rglob("*"), ns.PATH)
         if path.is_file() and not any(name.startswith(".") for name in path.relative_to(root).parts)
     ]
     return ClassFolders(root, classes, tuple(items))
@@ -126,11 +139,7 @@ def read_arrays(path: Path) -> Source:
     Images are (n, height, width) or (n, height, width, channels); labels are numbers or
     names; an array ``classes`` may name the numbers.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from None
+    arrays = _load_arrays(path)
     pairs: list[tuple[str | None, str, str]] = [(None, "images", "labels"), (None, "x", "y")]
     for part, names in PARTS.items():
         pairs += [(part, f"x_{name}", f"y_{name}") for name in names]
@@ -140,37 +149,50 @@ def read_arrays(path: Path) -> Source:
         raise DataError(
             f"{path} holds {', '.join(arrays) or 'nothing'}.\nExpected images and labels, or x_train and y_train."
         )
-    labels = [np.asarray(arrays[y]).reshape(-1) for _, _, y in found]
-    for (_, x, y), values in zip(found, labels, strict=True):
-        if len(arrays[x]) != len(values):
-            raise DataError(f"{path} has {len(arrays[x])} in {x}, but {len(values)} in {y}.")
+    for _, x, y in found:
+        if len(arrays[x]) != arrays[y].size:
+            raise DataError(f"{path} has {len(arrays[x])} in {x}, but {arrays[y].size} in {y}.")
+        if arrays[x].ndim not in (3, 4):
+            raise DataError(f"{path}: {x} must be (n, height, width), or with channels behind; got {arrays[x].shape}.")
         if arrays[x].shape[1:] != arrays[found[0][1]].shape[1:] or arrays[x].dtype != arrays[found[0][1]].dtype:
             raise DataError(f"{path}: images of {x} differ in size or type from those of {found[0][1]}.")
-    values = np.concatenate(labels)
-    distinct = natsorted(set(values.tolist()))
+    values = np.concatenate([arrays[y].reshape(-1) for _, _, y in found])
+    labels = values.tolist()
+    distinct = _in_order(set(labels))
     classes = tuple(map(str, distinct))
     if "classes" in arrays:
-        named = tuple(map(str, arrays["classes"]))
-        if values.dtype.kind not in "iu" or not (values.min() >= 0 and values.max() < len(named)):
+        named = tuple(map(str, arrays["classes"].reshape(-1)))
+        if values.dtype.kind not in "iu" or not ((values >= 0) & (values < len(named))).all():
             raise DataError(
                 f"{path} has {len(named)} names in classes, but labels that are no numbers 0..{len(named) - 1}."
             )
         distinct, classes = list(range(len(named))), named
     number = {label: index for index, label in enumerate(distinct)}
-    items = tuple(
-        Item(f"{x}[{row}]", number[label], part)
-        for (part, x, _), column in zip(found, labels, strict=True)
-        for row, label in enumerate(column.tolist())
-    )
+    rows = [(f"{x}[{row}]", part) for part, x, _ in found for row in range(len(arrays[x]))]
+    items = tuple(Item(name, number[label], part) for (name, part), label in zip(rows, labels, strict=True))
     pixels = [image for _, x, _ in found for image in arrays[x]]
     return Arrays(path, classes, items, pixels)
+
+
+def _load_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """Return all arrays of a ``.npz`` file, of one dimension at least, bytes as text."""
+    try:
+        zipfile.ZipFile(path).close()  # what is none, NumPy takes for pickled data, and says how to load them
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: np.atleast_1d(file[name]) for name in file.files}
+    except Exception as error:  # NumPy, zipfile and zlib raise OSError, ValueError, BadZipFile, zlib.error, and more
+        raise DataError(f"{path} cannot be read: {error}.") from None
+    return {
+        name: np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array
+        for name, array in arrays.items()
+    }
 
 
 FORMATS: dict[str, Format] = {
     entry.name: entry
     for entry in (
         Format("folders", "one folder for each class", Path.is_dir, read_folders),
-        Format("npz", "a .npz file of images and labels", lambda path: path.suffix == ".npz", read_arrays),
+        Format("npz", "a .npz file of images and labels", lambda path: path.suffix.lower() == ".npz", read_arrays),
     )
 }
 
@@ -181,13 +203,16 @@ def find_source(path: Path) -> Source:
     Raises
     ------
     DataError
-        Nothing there, no format that fits, no images, or a class without any.
+        Nothing there, no format that fits, no images, a class without any, or two of one name.
     """
     if not path.exists():
         raise DataError(f"{path} does not exist.\nExpected {_expected()}.")
     for entry in FORMATS.values():
         if entry.matches(path):
-            return _check(entry.read(path))
+            try:
+                return _check(entry.read(path))
+            except OSError as error:
+                raise DataError(f"{path} cannot be read: {error}.") from None
     raise DataError(f"{path} is none of the formats that are read.\nExpected {_expected()}.")
 
 
@@ -201,11 +226,16 @@ def _check(source: Source) -> Source:
         raise DataError(f"{source.root} has no images.\nExpected {_expected()}.")
     for name, count in zip(source.classes, counts, strict=True):
         if not count:
-            raise DataError(f"class {name!r} of {source.root} has no images.\nFill its folder, or remove it.")
+            raise DataError(f"class {name!r} of {source.root} has no images.\nAdd some, or remove the class.")
+        if source.classes.count(name) > 1:
+            raise DataError(f"{source.root} has more than one class of the name {name!r}.")
     return source
 
 
 def _folders(path: Path) -> list[Path]:
-    return natsorted(
-        (folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(".")), alg=ns.IGNORECASE
-    )
+    return _in_order(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+
+
+def _in_order(names: Iterable[T], alg: ns = ns.DEFAULT) -> list[T]:
+    """Return names in natural order, upper and lower case alike; what that takes for equal, by its characters."""
+    return natsorted(sorted(names), alg=alg | ns.IGNORECASE)  # type: ignore[type-var]

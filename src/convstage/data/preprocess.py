@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..errors import DataError
-from .images import Channels, Pixels, Resize, from_array, open_image, to_pixels
+from .images import Channels, Pixels, Resize, from_array, open_image, to_pixels, upright
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,6 +59,8 @@ class Geometry:
                 image = open_image(Path(image).read_bytes())
             elif isinstance(image, np.ndarray):
                 image = from_array(image)
+            else:
+                image = upright(image)
             return to_pixels(image, self.channels, self.size, self.resize)
         except OSError as error:
             raise DataError(f"{name}{error.strerror or error}.") from None
@@ -81,7 +83,8 @@ class Standardisation:
         """Return uint8 pixels (n, height, width, channels) as network input (n, channels, height, width)."""
         import torch
 
-        x_nhwc = torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(255)
+        pixels = np.require(pixels, requirements=["C", "W"])  # torch warns of arrays that cannot be written to
+        x_nhwc = torch.from_numpy(pixels).float().div_(255)
         x_nhwc.sub_(torch.tensor(self.mean)).div_(torch.tensor(self.std))
         return x_nhwc.permute(0, 3, 1, 2)  # in memory this is channels-last already
 

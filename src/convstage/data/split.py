@@ -53,19 +53,21 @@ def split(
     for label, name in enumerate(classes):
         of_class = np.flatnonzero((labels == label) & (parts == TRAIN))
         if len(of_class) <= len(wanted):
-            raise DataError(_too_few(name, len(of_class), len(wanted)))
-        shuffled = random.permutation(of_class)
-        start = 0
-        for part, share in wanted:
-            count = max(1, round(share * len(of_class)))
-            parts[shuffled[start : start + count]] = part
-            start += count
+            raise DataError(_too_few(name, len(of_class), [part for part, _ in wanted]))
+        left = random.permutation(of_class)
+        for place, (part, share) in enumerate(wanted, 1):
+            needed = len(wanted) - place + 1  # one each for the parts to come, and one for training
+            count = min(max(1, round(share * len(of_class))), len(left) - needed)
+            parts[left[:count]] = part
+            left = left[count:]
     return parts
 
 
-def _too_few(name: str, count: int, parts: int) -> str:
+def _too_few(name: str, count: int, wanted: Sequence[str]) -> str:
     images = "1 image" if count == 1 else f"{count} images"
-    return (
-        f"class {name!r} has {images} to train with.\n"
-        f"At least {parts + 1} readable ones are needed, one for each part: training, validation and test."
-    )
+    words = [word for part, word in ((VAL, "validation"), (TEST, "test")) if part in wanted]
+    need = "At least 1 readable one is needed."
+    if words:
+        parts = " and ".join([", ".join(["training", *words[:-1]]), words[-1]])
+        need = f"At least {len(words) + 1} readable ones are needed, one for each part: {parts}."
+    return f"class {name!r} has {images} to train with.\n{need}"

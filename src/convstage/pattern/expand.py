@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..errors import PatternError
-from .tree import Argument, Chain, Layer, Node, Optional, Repeat
+from .tree import Argument, Chain, Layer, Node, Optional, Repeat, substitute
 
 #: More layers than this are taken for a slip of the finger.
 MAX_LAYERS = 10_000
@@ -43,7 +43,8 @@ def expand(tree: Chain, text: str) -> list[Layer]:
     total = _count(tree)
     if total > MAX_LAYERS:
         raise PatternError(f"the pattern has {total:,} layers; at most {MAX_LAYERS:,} are planned.", text, *tree.span)
-    return list(_layers(tree, (), text))
+    # Without parts that are repeated zero times: [CONV*0]*10000000000 has no layer, but as many turns.
+    return list(_layers(substitute(tree, {}, {}), (), text))
 
 
 def find_free(node: Node) -> Repeat | Optional | None:
@@ -95,9 +96,10 @@ def _deal(argument: Argument, kind: str, turns: Turns, text: str) -> Argument:
     for turn, count in reversed(turns):
         if count == len(values):
             return replace(argument, values=(values[turn],))
-    counts = " or ".join(str(count) for _, count in reversed(turns)) or "1"
+    counts = " or ".join(str(count) for _, count in reversed(turns))
+    fact = f"it is repeated {counts} times" if turns else "it is not repeated"
     raise PatternError(
-        f"{kind} has {len(values)} values by repetition, but it is repeated {counts} times.",
+        f"{kind} has {len(values)} values by repetition, but {fact}.",
         text,
         *argument.span,
         "Give one value, or one for each repetition.",

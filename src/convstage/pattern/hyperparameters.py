@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal
 
 from ..errors import PatternError
-from .tree import Argument, Layer, Value
+from .tree import Argument, Layer
 
 #: The settings of one layer, every hyperparameter filled in.
 Settings = dict[str, Any]
@@ -65,10 +66,11 @@ class Hyperparameter:
         """What a value must be, in words."""
         return _WANTED[self.sort].format(words=", ".join(self.words))
 
-    def read(self, value: Value) -> Any:
+    def read(self, value: Any) -> Any:
         """Return the value in the form the layer works with, or None when it is not acceptable."""
-        whole = value if isinstance(value, int) else None
-        sizes = value if isinstance(value, tuple) and all(part >= 1 for part in value) else ()
+        whole = int(value) if isinstance(value, Integral) else None
+        parts = value if isinstance(value, tuple) and all(isinstance(part, Integral) for part in value) else ()
+        sizes = tuple(map(int, parts)) if all(part >= 1 for part in parts) else ()
         match self.sort:
             case "count":
                 return whole if whole and whole >= 1 else None
@@ -85,8 +87,8 @@ class Hyperparameter:
             case "padding":
                 if value in ("valid", "same"):
                     return value
-                pair = value if whole is None else (whole, whole)
-                return pair if isinstance(pair, tuple) and len(pair) == 2 and min(pair) >= 0 else None
+                pair = parts if whole is None else (whole, whole)
+                return pair if len(pair) == 2 and min(pair) >= 0 else None
 
 
 def settle(layer: Layer, accepted: tuple[Hyperparameter, ...], context: Context, text: str) -> Settings:

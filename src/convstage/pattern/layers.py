@@ -42,6 +42,10 @@ class LayerKind:
     needs_map = False
     #: It needs a vector: a map is flattened first.
     needs_vector = False
+    #: It makes a vector of a map.
+    makes_vector = False
+    #: Every output depends on the whole image.
+    reads_all = False
 
     def window(self, settings: Settings) -> Window | None:
         """Return what slides over the map, None for a layer without a window."""
@@ -192,7 +196,7 @@ class Dropout(LayerKind):
 
 class GlobalAveragePooling(LayerKind):
     name, key, meaning = "GAP", "gap", "global average pooling: the mean of each map, one number per channel"
-    needs_map = True
+    needs_map = makes_vector = reads_all = True
 
     def output(self, settings: Settings, shape: Shape) -> Shape:
         return (shape[2],)
@@ -205,7 +209,7 @@ class GlobalAveragePooling(LayerKind):
 
 class Flatten(LayerKind):
     name, key, meaning = "FLATTEN", "flatten", "the maps as one vector: row by row, cell by cell, its channels together"
-    needs_map = True
+    needs_map = makes_vector = True
 
     def output(self, settings: Settings, shape: Shape) -> Shape:
         return (prod(shape),)
@@ -218,7 +222,7 @@ class Flatten(LayerKind):
 
 class FullyConnected(LayerKind):
     name, key, meaning = "FC", "fc", "fully connected: every unit reads every value"
-    needs_vector = True
+    needs_vector = reads_all = True
     hyperparameters = (Hyperparameter("units", "count", lambda *_: UNITS, "how many outputs"),)
 
     def output(self, settings: Settings, shape: Shape) -> Shape:

@@ -34,7 +34,7 @@ def in_order(layers: list[Layer], text: str) -> list[Layer]:
             raise PatternError(problem, text, *layer.span, f"Put {layer.kind} before {flattened.kind}.")
         if kind.needs_vector and flattened is None:
             ordered.append(Layer("FLATTEN", (), layer.span))
-        if flattened is None and (kind.needs_vector or layer.kind in ("FLATTEN", "GAP")):
+        if flattened is None and (kind.needs_vector or kind.makes_vector):
             flattened = layer
         ordered.append(layer)
     return ordered
@@ -68,12 +68,16 @@ def module_names(kinds: list[str]) -> list[str]:
     owner = ""
     for kind in kinds:
         key = LAYERS[kind].key
+        if LAYERS[kind].makes_vector:
+            owner = ""
+            names.append(key)
+            continue
         match kind:
             case "CONV":
                 taken["stage"] += 1
                 owner = f"stage{taken['stage']}."
                 name = owner + key
-            case "INPUT" | "FLATTEN" | "GAP" | "CLASSIFIER":
+            case "INPUT" | "CLASSIFIER":
                 owner, name = "", key
             case "FC":
                 taken[key] += 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
+from math import isinf
 
-from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, v_args
+from lark import Lark, Token, Transformer, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken, v_args
 from lark.tree import Meta
 
 from ..errors import PatternError
@@ -15,6 +17,8 @@ from .tree import Argument, Chain, Layer, Node, Optional, Repeat, Span, Value
 MAX_CHARACTERS = 100_000
 #: Brackets within brackets; the lecture needs two.
 MAX_DEPTH = 32
+#: Characters of a number; the longest that Python prints for a float has 24.
+MAX_DIGITS = 24
 
 #: What a grammar terminal is called when it was expected but missing.
 _EXPECTED = {
@@ -63,9 +67,11 @@ def parse(text: str) -> Chain:
     """
     _check_size(text)
     try:
-        return _ToTree().transform(_parser().parse(text))
+        parsed = _parser().parse(text)
     except UnexpectedInput as error:
         raise _explain(text, error) from None
+    _check_numbers(parsed, text)
+    return _ToTree().transform(parsed)
 
 
 @cache
@@ -90,9 +96,17 @@ def _check_size(text: str) -> None:
             raise PatternError(f"brackets are nested more than {MAX_DEPTH} deep.", text, place, place + 1)
 
 
+def _check_numbers(parsed: Tree[Token], text: str) -> None:
+    for token in parsed.scan_values(lambda leaf: isinstance(leaf, Token) and leaf.type != "NAME"):
+        numbers = re.split("[xX×]", token)
+        if max(map(len, numbers)) > MAX_DIGITS or (token.type == "NUMBER" and isinf(float(token))):
+            problem = f"a number must be finite, and have at most {MAX_DIGITS} digits."
+            raise PatternError(problem, text, token.start_pos or 0, token.end_pos or 0)
+
+
 def _explain(text: str, error: UnexpectedInput) -> PatternError:
     match error:
-        case UnexpectedToken(token=Token(type="$END")) | UnexpectedEOF():
+        case UnexpectedToken(token=Token(type="$END")):
             start, end, problem = len(text.rstrip()), len(text.rstrip()) + 1, "the pattern ends too early"
         case UnexpectedToken(token=Token() as token):
             start, end, problem = token.start_pos or 0, token.end_pos or 0, f"{token.value!r} is out of place"
@@ -100,12 +114,10 @@ def _explain(text: str, error: UnexpectedInput) -> PatternError:
             start, end, problem = position, position + 1, f"{character!r} is out of place"
         case _:
             start, end, problem = 0, 1, "the pattern cannot be read"
-    accepted = (
-        getattr(error, "accepts", None) or getattr(error, "expected", None) or getattr(error, "allowed", None) or ()
-    )
-    words = sorted({_EXPECTED[name] for name in accepted if name in _EXPECTED})
-    hint = f"Expected {_either(words)}." if words else ""
-    if start < len(text) and text[start] == "-" and words and "'->'" in words:
+    accepted = error.interactive_parser.accepts()  # type: ignore[no-untyped-call]
+    words = sorted({_EXPECTED[name] for name in accepted})
+    hint = f"Expected {_either(words)}." if words else "It closes no bracket."
+    if start < len(text) and text[start] == "-" and "'->'" in words:
         hint += " An arrow is written ->."
     return PatternError(problem + ".", text, start, end, hint)
 
@@ -150,7 +162,7 @@ class _ToTree(Transformer[Token, Chain]):
         (token,) = children
         match token.type:
             case "SIZE":
-                return tuple(int(part) for part in token.replace("×", "x").split("x"))
+                return tuple(map(int, re.split("[xX×]", token)))
             case "NAME":
                 return token.lower()
         return float(token) if set(token) & set(".eE") else int(token)

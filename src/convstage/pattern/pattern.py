@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
+from operator import index
 from typing import Any
 
 from ..errors import ConfigError, PatternError
@@ -15,7 +17,7 @@ from .hyperparameters import Context, Hyperparameter, settle
 from .layers import LAYERS
 from .parse import parse
 from .plan import Plan, make_plan
-from .tree import Chain, Layer, letters, optionals, substitute, walk
+from .tree import Chain, Layer, Repeat, letters, optionals, substitute, walk
 
 #: A family with more members than this is counted but not listed.
 MAX_MEMBERS = 100_000
@@ -101,12 +103,18 @@ class Pattern:
         ------
         PatternError
             A family; an unknown layer or hyperparameter; a layer that does not fit.
+        ConfigError
+            An image size or a number of classes that is none.
         """
-        return make_plan(self.tree, self.text, None if image is None else image_shape(image), classes)
+        shape = None if image is None else image_shape(image)
+        return make_plan(self.tree, self.text, shape, None if classes is None else class_number(classes))
 
     def fix(self, **counts: int) -> Pattern:
         """Return the pattern with some free letters fixed, as in ``pattern.fix(N=2)``."""
         _check_letters(self, counts)
+        for letter, count in counts.items():
+            if not isinstance(count, int) or count < 0:
+                raise ConfigError(f"the count of {letter} must be a whole number of at least 0; got {count!r}.")
         tree = substitute(self.tree, counts, {})
         assert isinstance(tree, Chain)
         return Pattern(self.text, tree)
@@ -135,9 +143,8 @@ class Pattern:
         _check_letters(self, ranges)
         missing = [letter for letter in self.letters if letter not in ranges]
         if missing:
-            free = find_free(substitute(self.tree, dict.fromkeys(ranges, 1), {}))
-            assert free is not None
-            error = free_error(free, self.text)
+            parts = (node for node in walk(self.tree) if isinstance(node, Repeat) and node.count == missing[0])
+            error = free_error(min(parts, key=lambda part: part.span[1]), self.text)
             raise PatternError(error.problem, self.text, error.start, error.end, _ranges_hint(missing))
         return Family(self, {letter: read_range(letter, ranges[letter]) for letter in self.letters})
 
@@ -149,7 +156,14 @@ class Family:
     pattern: Pattern
     ranges: dict[str, tuple[int, ...]]
 
+    def __post_init__(self) -> None:
+        if self._size() > sys.maxsize:
+            raise ConfigError("the family has more than 10^18 members; fix a letter, or leave out a ?.")
+
     def __len__(self) -> int:
+        return self._size()
+
+    def _size(self) -> int:
         counts: int = prod(map(len, self.ranges.values()))
         return counts << len(optionals(self.pattern.tree))
 
@@ -173,11 +187,20 @@ class Family:
 def image_shape(image: str | tuple[int, int, int]) -> tuple[int, int, int]:
     """Read an image size: ``"28x28x1"``, ``"28x28"`` (one channel) or ``(28, 28, 1)``."""
     parameter: Hyperparameter = LAYERS["INPUT"].hyperparameters[0]
-    written = tuple(map(int, re.split("[x×]", image))) if isinstance(image, str) and _SIZE.fullmatch(image) else image
+    written = tuple(map(int, re.split("[xX×]", image))) if isinstance(image, str) and _SIZE.fullmatch(image) else image
     shape: tuple[int, int, int] | None = parameter.read(written)
     if shape is None:
         raise ConfigError(f"the image size must be {parameter.wanted}; got {image!r}.")
     return shape
+
+
+def class_number(classes: int) -> int:
+    """Check a number of classes."""
+    parameter: Hyperparameter = LAYERS["CLASSIFIER"].hyperparameters[0]
+    number: int | None = parameter.read(classes)
+    if number is None:
+        raise ConfigError(f"the number of classes must be {parameter.wanted}; got {classes!r}.")
+    return number
 
 
 def read_range(letter: str, given: Range) -> tuple[int, ...]:
@@ -187,13 +210,13 @@ def read_range(letter: str, given: Range) -> tuple[int, ...]:
         first, last = (match[1], match[2] or match[1]) if match else ("1", "0")
         counts: tuple[int, ...] = tuple(range(int(first), int(last) + 1))
     else:
-        counts = (given,) if isinstance(given, int) else tuple(given)
+        counts = (given,) if isinstance(given, int) else tuple(map(index, given))
     if not counts or min(counts) < 0:
         raise ConfigError(f"the range of {letter} must be a count such as 2 or a range such as 1..3; got {given!r}.")
     return counts
 
 
-_SIZE = re.compile(r"\d+([x×]\d+)+")
+_SIZE = re.compile(r"\d{1,24}([xX×]\d{1,24})+")
 _RANGE = re.compile(r"(\d{1,6})(?:\.\.(\d{1,6}))?")
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Bytes of one float32 value.
 FLOAT_BYTES = 4
+#: Counts and distances above this are taken for a slip of the finger.
+MAX_FIGURE = 10**100
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,23 +194,20 @@ def make_plan(tree: Chain, text: str, image: tuple[int, int, int] | None, classe
     """Account for every layer of a pattern without free parts; see `Pattern.plan`."""
     layers = in_order(expand(tree, text), text)
     names = module_names([layer.kind for layer in layers])
+    settled = _settled(layers, image, classes, text)
+    windows = [LAYERS[layer.kind].window(settings) for layer, settings in zip(layers, settled, strict=True)]
     rows: list[Row] = []
     shape: Shape = ()
     seen, step = (1, 1), (1, 1)
-    poolings = 0
-    for layer, name in zip(layers, names, strict=True):
+    for layer, name, settings, window in zip(layers, names, settled, windows, strict=True):
         kind = LAYERS[layer.kind]
-        settings = settle(layer, kind.hyperparameters, Context(poolings, image, classes), text)
-        if kind.name == "INPUT":
-            _agreed(settings["shape"], image, layer, text)
-        if kind.name == "CLASSIFIER":
-            _agreed(settings["classes"], classes, layer, text)
-        window = kind.window(settings)
         if window is not None:
-            _check_fit(layer, window, shape, rows, text)
+            _check_fit(layer, window, shape, rows, windows, text)
             # Distill 2019, eq. 2: the field grows by (f - 1) times the strides of all layers before.
             seen = (seen[0] + (window.size[0] - 1) * step[0], seen[1] + (window.size[1] - 1) * step[1])
             step = (step[0] * window.stride[0], step[1] * window.stride[1])
+        if kind.reads_all:
+            seen = rows[0].output[0], rows[0].output[1]
         output = kind.output(settings, shape)
         row = Row(
             kind=kind.name,
@@ -221,13 +220,29 @@ def make_plan(tree: Chain, text: str, image: tuple[int, int, int] | None, classe
             biases=kind.biases(settings, shape),
             multiply_adds=kind.multiply_adds(settings, shape),
             connections=kind.connections(settings, shape),
-            receptive_field=seen if len(output) == 3 else rows[0].output[:2],  # type: ignore[arg-type]
+            receptive_field=seen,
             span=layer.span,
         )
+        if max(prod(output), row.parameters, row.multiply_adds, row.connections, *seen, *step) > MAX_FIGURE:
+            raise PatternError(f"figures of {layer.kind} go beyond 10^100.", text, *layer.span)
         rows.append(row)
         shape = output
-        poolings += kind.name == "POOL"
     return Plan(str(tree), tuple(rows))
+
+
+def _settled(layers: list[Layer], image: tuple[int, int, int] | None, classes: int | None, text: str) -> list[Settings]:
+    """Return the settings of every layer."""
+    settled: list[Settings] = []
+    poolings = 0
+    for layer in layers:
+        settings = settle(layer, LAYERS[layer.kind].hyperparameters, Context(poolings, image, classes), text)
+        if layer.kind == "INPUT":
+            _agreed(settings["shape"], image, layer, text)
+        if layer.kind == "CLASSIFIER":
+            _agreed(settings["classes"], classes, layer, text)
+        settled.append(settings)
+        poolings += layer.kind == "POOL"
+    return settled
 
 
 def _agreed(written: Any, asked: Any, layer: Layer, text: str) -> None:
@@ -243,7 +258,9 @@ def _agreed(written: Any, asked: Any, layer: Layer, text: str) -> None:
         raise PatternError(problem, text, *layer.span, f"Write {layer.kind}({wanted}), or {layer.kind} alone.")
 
 
-def _check_fit(layer: Layer, window: Window, shape: Shape, rows: list[Row], text: str) -> None:
+def _check_fit(
+    layer: Layer, window: Window, shape: Shape, rows: list[Row], windows: list[Window | None], text: str
+) -> None:
     margins, size = window.margins, window.size
     if max(margins[:2]) >= size[0] or max(margins[2:]) >= size[1]:
         raise PatternError(
@@ -253,14 +270,14 @@ def _check_fit(layer: Layer, window: Window, shape: Shape, rows: list[Row], text
     if min(window.output(shape)) >= 1:
         return
     axis = 0 if window.output(shape)[0] < 1 else 1
-    slid = [row for row in rows if row.window is not None]
-    sizes = [rows[0].output[axis], *(row.output[axis] for row in slid)]
+    sizes = [row.output[axis] for row in rows]
     history = " → ".join(str(n) for n, _ in groupby(sizes))
     padding = sum(margins[2 * axis : 2 * axis + 2])
     arithmetic = f"floor(({shape[axis]} + {padding} - {size[axis]})/{window.stride[axis]}) + 1"
-    poolings = sum(row.kind == "POOL" for row in rows)
-    least = [_least_image([*(row.window for row in slid if row.window), window], a) for a in (0, 1)]
-    ways = [f"use at most {poolings} poolings"] if layer.kind == "POOL" else ["use padding=same"]
+    kinds = [row.kind for row in rows]
+    poolings = "1 pooling" if kinds.count("POOL") == 1 else f"{kinds.count('POOL')} poolings"
+    least = [_least_image([slid for slid in windows if slid is not None], a) for a in (0, 1)]
+    ways = [f"use at most {poolings}"] if layer.kind == "POOL" else ["use padding=same"]
     ways.append(f"INPUT of at least {least[0]}x{least[1]}")
     raise PatternError(
         f"{layer.kind} {size[0]}×{size[1]} does not fit a {shape[0]}×{shape[1]} map.", text, *layer.span,

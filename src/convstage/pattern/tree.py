@@ -120,17 +120,22 @@ def substitute(node: Node, counts: Mapping[str, int], keep: Mapping[Span, bool])
     """
     match node:
         case Chain(terms, span):
-            kept = (substitute(term, counts, keep) for term in terms)
+            kept = (_unwrapped(substitute(term, counts, keep)) for term in terms)
             return Chain(tuple(term for term in kept if term != Chain((), span)), span)
         case Repeat(body, count, span):
             number = counts.get(count, count) if isinstance(count, str) else count
-            inner = substitute(body, counts, keep)
+            inner = _unwrapped(substitute(body, counts, keep))
             if number == 0 or inner == Chain((), span):
                 return Chain((), span)
             return Repeat(inner, number, span)
         case Optional(body, span):
-            inner = substitute(body, counts, keep)
-            if span not in keep:
-                return replace(node, body=inner)
-            return inner if keep[span] else Chain((), span)
+            inner = _unwrapped(substitute(body, counts, keep))
+            if inner == Chain((), span) or not keep.get(span, True):
+                return Chain((), span)
+            return inner if span in keep else replace(node, body=inner)
     return node
+
+
+def _unwrapped(node: Node) -> Node:
+    """Return what a chain of one term holds, as `parse` does with ``[CONV]``."""
+    return node.terms[0] if isinstance(node, Chain) and len(node.terms) == 1 else node

@@ -13,8 +13,8 @@ from .data import open_source, read_images, restore_dataset
 from .errors import DataError
 from .figures import all_figures
 from .predict import Classifier, load
-from .progress import track
 from .run import Run
+from .terminal import track
 
 
 def evaluate(run: str | Path | Run, data: str | Path | None = None) -> dict[str, Any]:

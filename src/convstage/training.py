@@ -12,26 +12,27 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
+from .checkpoint import Position, restore, save
 from .config import Config, make_config
 from .data import Augmentation, Dataset, choose_geometry, load_dataset, open_source, parse_size, restore_dataset
-from .errors import ConfigError, TrainingError, TrainingStopped
-from .evaluate import evaluate
+from .errors import ConfigError, TrainingError
+from .evaluation import evaluate
 from .network import Network
 from .pattern import Pattern, Plan
 from .predict import batch_for, describe_model, forward
-from .progress import bar, console
 from .recipe import class_weights, default_pattern, learning_rate, make_optimizer
 from .run import Run, check_new
 from .stopping import stop_signals
+from .terminal import bar, console
+from .text import count, size
 
 #: Images up to this side are trained in batches of 64, larger ones of 32.
 SMALL_SIDE = 64
@@ -90,6 +91,7 @@ def train(data: str | Path, *, config: str | Path | None = None, **settings: Any
     run.write_split(dataset.split_rows())
     run.write_unreadable(dataset.unreadable)
     run.write_config(data=dataset.source, settings=chosen.model_dump(), model=model)
+    _introduce(run, dataset, plan)
     return _fit(run, chosen, dataset, plan)
 
 
@@ -102,6 +104,7 @@ def resume(path: str | Path) -> Run:
         No run folder, or images that are no longer those it was trained with.
     """
     run = Run.open(path)
+    run.sweep()
     stored = run.config
     chosen = make_config(**stored["settings"])
     model = stored["model"]
@@ -110,25 +113,11 @@ def resume(path: str | Path) -> Run:
     return _fit(run, chosen, dataset, plan)
 
 
-@dataclass
-class Position:
-    """Where training stands: all that the loop carries from step to step, beside weights and optimizer."""
-
-    epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    correct: int = 0
-    seen: int = 0
-    best: list[float] = field(default_factory=list)  # empty: anything is better
-    best_epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-
-
 def _fit(run: Run, config: Config, dataset: Dataset, plan: Plan) -> Run:
     with torch.random.fork_rng(devices=[]), _threads(config.threads):
         network = plan.build(config.seed).to(device(config))
         optimizer = make_optimizer(network, config.weight_decay)
-        position = _restore(run, network, optimizer)
+        position = restore(run, network, optimizer)
         _loop(run, config, dataset, network, optimizer, position)
         if len(dataset.rows("test")):
             evaluate(run)
@@ -184,19 +173,23 @@ def _loop(
                     task,
                     advance=len(batch),
                     description=f"Epoch {position.epoch + 1}/{config.epochs}",
-                    note=f"loss {position.loss_sum / position.seen:.4f}",
+                    note=f"loss {position.loss_sum / position.seen:.4f}{_last_figure(position)}",
                 )
                 if stop.signal or time.monotonic() - saved > config.save_every:
-                    _save(run, network, optimizer, position)
+                    save(run, network, optimizer, position)
                     saved = time.monotonic()
-                if stop.signal:
-                    raise TrainingStopped(run.path, stop.signal)
+                stop.check(run.path)
 
             seconds = time.perf_counter() - began
             line = _end_epoch(run, config, dataset, network, position, (position.seen - began_at) / seconds)
-            _save(run, network, optimizer, position)
+            save(run, network, optimizer, position)
             saved = time.monotonic()
             console.print(line, highlight=False, soft_wrap=True)
+            stop.check(run.path)
+
+
+def _last_figure(position: Position) -> str:
+    return f", val {position.history[-1]['val_balanced_accuracy']:.1%}" if position.history else ""
 
 
 def _end_epoch(run: Run, config: Config, dataset: Dataset, network: Network, position: Position, speed: float) -> str:
@@ -238,31 +231,22 @@ def _validate(dataset: Dataset, network: Network) -> dict[str, float]:
     return {"loss": float(loss), "accuracy": float(correct.mean()), "balanced_accuracy": float(np.mean(recalls))}
 
 
-def _save(run: Run, network: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> None:
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
-    run.write_last(tensors, asdict(position))
-
-
-def _restore(run: Run, network: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
-    last = run.read_last()
-    if last is None:
-        return Position()
-    tensors, position = last
-    network.load_state_dict(_under("network.", tensors))
-    content = optimizer.state_dict()
-    for index, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):
-        state = _under(f"optimizer.{index}.", tensors)
-        # In the parameter's own memory format, as the fused optimizer requires; the file has one for all.
-        like = {name: torch.empty_like(parameter) if t.ndim else torch.empty_like(t) for name, t in state.items()}
-        content["state"][index] = {name: like[name].copy_(tensor) for name, tensor in state.items()}
-    optimizer.load_state_dict(content)
-    return Position(**position)
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+def _introduce(run: Run, dataset: Dataset, plan: Plan) -> None:
+    """Say what is trained on what, before the first epoch is through."""
+    counts = ", ".join(f"{name} ({n:,})" for name, n in zip(dataset.classes, dataset.counts(), strict=True))
+    parts = ", ".join(f"{part} {len(dataset.rows(part)):,}" for part in ("train", "val", "test"))
+    how = f"{size(dataset.geometry.size)} {dataset.geometry.channels}"
+    lines = [
+        f"{len(dataset.labels):,} images of {dataset.source}: {counts}",
+        f"{parts}; read as {how}",
+        f"{plan.pattern}: {count(plan.parameters)} parameters, {count(plan.multiply_adds)} multiply-adds per image",
+    ]
+    if dataset.unreadable:
+        lines.insert(
+            1, f"{len(dataset.unreadable):,} files cannot be read and are left out, see {run.path}/unreadable.csv"
+        )
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _seed(*parts: int) -> int:
@@ -312,8 +296,9 @@ def device(config: Config) -> torch.device:
         where = torch.device(name)
         torch.empty(1, device=where)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"device = {name!r} cannot be used here: {reason}\nUse cpu, cuda or auto.") from None
+        # For a name that it does not know, torch lists all of its dozens; that helps nobody.
+        reason = "" if "Expected one of" in str(error) else f": {str(error).splitlines()[0]}"
+        raise ConfigError(f"device = {name!r} cannot be used here{reason}.\nUse cpu, cuda or auto.") from None
     return where
 
 
@@ -327,4 +312,4 @@ def _threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-__all__ = ["Position", "resume", "train"]
+__all__ = ["resume", "train"]

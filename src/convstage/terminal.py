@@ -1,6 +1,6 @@
-"""One look for everything that takes time: a bar with count, throughput and ETA.
+"""What the terminal shows: results on stdout, messages and progress bars on stderr.
 
-On a terminal only: in a pipe or a log file no bar is drawn.
+Bars count, and say throughput and ETA; in a pipe or a log file none is drawn.
 """
 
 from __future__ import annotations
@@ -16,6 +16,15 @@ T = TypeVar("T")
 
 #: Messages and bars go to stderr, so that results on stdout can be piped.
 console = Console(stderr=True)
+
+#: Width of tables where there is no terminal to ask.
+PIPE_WIDTH = 160
+
+
+def output() -> Console:
+    """Return the console for results, as wide as the terminal is."""
+    stdout = Console(highlight=False)
+    return stdout if stdout.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
 class Throughput(ProgressColumn):

@@ -1,0 +1,391 @@
+"""The pixel cache: decoded once, found again by content, never half there and never wrong."""
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image
+from platformdirs import user_cache_path
+
+from convstage import DataError
+from convstage.data import Geometry, cache
+from convstage.data.cache import Decoded, cache_folder, decode
+from convstage.data.formats import Item, find_source
+
+GEOMETRY = Geometry(6, 5, "grey")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give every test a cache of its own."""
+    monkeypatch.setenv("CONVSTAGE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Make a data set of two classes; of eight files, the second and the seventh are no images."""
+    random = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(4):
+            picture = random.integers(0, 256, (6, 5), dtype=np.uint8)
+            Image.fromarray(picture).save(tmp_path / "data" / name / f"{number}.png")
+    (tmp_path / "data/a/1.png").write_bytes(b"")
+    (tmp_path / "data/b/2.png").write_bytes(b"no image")
+    return tmp_path / "data"
+
+
+class Numbered:
+    """A source whose images show their own number; its methods can be replaced."""
+
+    root = Path("nowhere")
+    classes = ("a", "b")
+
+    def __init__(self, count: int) -> None:
+        self.items = [Item(str(index), index % 2) for index in range(count)]
+
+    def read(self, index: int) -> bytes:
+        return bytes([index])
+
+    def open(self, data: bytes) -> Image.Image:
+        return Image.new("L", (5, 6), data[0])
+
+
+def decoded(path: Path, geometry: Geometry = GEOMETRY) -> Decoded:
+    return decode(find_source(path), geometry)
+
+
+def files(folder: Path) -> set[str]:
+    """Return the suffixes of what is in the cache, by their keys and without."""
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+def check(result: Decoded, data: Path) -> None:
+    """Check that a result is what the files of `data` hold."""
+    assert_array_equal(result.rows, [0, 2, 3, 4, 5, 7])
+    names = ("a/0", "a/2", "a/3", "b/0", "b/1", "b/3")
+    assert_array_equal(result.pixels[:, :, :, 0], [np.asarray(Image.open(data / f"{name}.png")) for name in names])
+
+
+def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_) -> None:
+        raise AssertionError("decoded once more")
+
+    monkeypatch.setattr(cache, "to_pixels", fail)
+
+
+# ------------------------------------------------------------- what is in it
+
+
+def test_readable_images_are_decoded_and_the_others_listed(data: Path) -> None:
+    result = decoded(data)
+    check(result, data)
+    assert result.unreadable == [
+        (1, "the file is empty"),
+        (6, "no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM"),
+    ]
+    assert len(set(result.sha256)) == 8
+    assert all(len(sha) == 64 for sha in result.sha256)
+
+
+def test_pixels_are_mapped_not_loaded(data: Path, folder: Path) -> None:
+    pixels = decoded(data).pixels
+    assert isinstance(pixels, np.memmap)
+    assert not pixels.flags.writeable
+    assert Path(pixels.filename).parent == folder
+    assert (pixels.dtype, pixels.shape) == (np.uint8, (6, 6, 5, 1))
+
+
+def test_no_readable_image_at_all(data: Path) -> None:
+    for path in data.rglob("*.png"):
+        path.write_bytes(b"")
+    for _ in range(2):
+        result = decoded(data, Geometry(6, 5, "colour"))
+        assert result.pixels.shape == (0, 6, 5, 3)
+        assert len(result.rows) == 0
+        assert [reason for _, reason in result.unreadable] == ["the file is empty"] * 8
+
+
+def test_a_file_that_may_not_be_read_is_listed() -> None:
+    class Locked(Numbered):
+        def read(self, index: int) -> bytes:
+            if index == 1:
+                raise PermissionError(13, "Permission denied", "/secret/1")
+            if index == 2:
+                raise OSError("the network is gone")
+            return super().read(index)
+
+    result = decode(Locked(4), GEOMETRY)
+    assert result.unreadable == [(1, "Permission denied"), (2, "the network is gone")]
+    assert result.sha256[1:3] == ["unreadable: Permission denied", "unreadable: the network is gone"]
+    assert_array_equal(result.rows, [0, 3])
+    assert_array_equal(result.pixels[:, 0, 0, 0], [0, 3])
+
+
+@pytest.mark.parametrize("processors", [1, 3, 32, None])
+def test_the_order_is_kept_by_any_number_of_threads(processors: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Uneven(Numbered):
+        def open(self, data: bytes) -> Image.Image:
+            time.sleep(0.003 * (data[0] % 3 == 0))
+            return super().open(data)
+
+    monkeypatch.setattr(cache.os, "cpu_count", lambda: processors)
+    result = decode(Uneven(200), GEOMETRY)
+    assert_array_equal(result.pixels[:, 0, 0, 0], range(200))
+    assert_array_equal(result.rows, range(200))
+
+
+# ------------------------------------------------------------- when it is used again
+
+
+def test_the_second_time_nothing_is_decoded(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = decoded(data)
+    forbid_decoding(monkeypatch)
+    second = decoded(data)
+    check(second, data)
+    assert (second.unreadable, second.sha256) == (first.unreadable, first.sha256)
+
+
+def test_the_same_data_under_another_path_is_not_decoded_again(data: Path, tmp_path: Path, monkeypatch) -> None:
+    decoded(data)
+    shutil.copytree(data, tmp_path / "elsewhere")
+    shutil.rmtree(data)
+    forbid_decoding(monkeypatch)
+    check(decoded(tmp_path / "elsewhere"), tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"height": 7},
+        {"width": 6},
+        {"channels": "colour"},
+        {"channels": "binary"},
+        {"resize": "crop"},
+        {"resize": "pad"},
+    ],
+    ids=str,
+)
+def test_another_geometry_is_another_cache(change: dict, data: Path, folder: Path) -> None:
+    decoded(data)
+    other = replace(GEOMETRY, **change)
+    assert decoded(data, other).pixels.shape[1:] == other.shape
+    assert len(files(folder)) == 4
+    check(decoded(data), data)
+
+
+def edit(path: Path) -> None:
+    Image.new("L", (5, 6), 9).save(path / "a/0.png")
+
+
+def mend(path: Path) -> None:
+    Image.new("L", (5, 6), 9).save(path / "a/1.png")
+
+
+def rename(path: Path) -> None:
+    (path / "a/0.png").rename(path / "a/00.png")
+
+
+def move(path: Path) -> None:
+    (path / "a/0.png").rename(path / "b/9.png")
+
+
+def remove(path: Path) -> None:
+    (path / "a/0.png").unlink()
+
+
+def add(path: Path) -> None:
+    shutil.copy(path / "a/0.png", path / "a/9.png")
+
+
+@pytest.mark.parametrize("change", [edit, mend, rename, move, remove, add])
+def test_changed_data_are_another_cache(change, data: Path, folder: Path) -> None:
+    decoded(data)
+    change(data)
+    result = decoded(data)
+    assert len(files(folder)) == 4
+    source = find_source(data)
+    shown = [np.asarray(Image.open(data / source.items[row].name)) for row in result.rows]
+    assert_array_equal(result.pixels[:, :, :, 0], shown)
+
+
+def test_the_same_bytes_in_another_shape_are_another_cache(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 6, 5), dtype=np.uint8)
+    np.savez(tmp_path / "data.npz", images=images, labels=[0, 1, 0, 1])
+    decoded(tmp_path / "data.npz")
+    np.savez(tmp_path / "data.npz", images=images.reshape(4, 5, 6), labels=[0, 1, 0, 1])
+    right = decode(find_source(tmp_path / "data.npz"), Geometry(5, 6, "grey")).pixels[:, :, :, 0]
+    assert_array_equal(right, images.reshape(4, 5, 6))
+    stretched = [np.asarray(Image.fromarray(image).resize((5, 6), 2)) for image in images.reshape(4, 5, 6)]
+    assert_array_equal(decoded(tmp_path / "data.npz").pixels[:, :, :, 0], stretched)
+
+
+def test_a_new_version_is_another_cache(data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded(data)
+    monkeypatch.setattr(cache, "VERSION", cache.VERSION + 1)
+    decoded(data)
+    assert len(files(folder)) == 4
+
+
+def test_file_names_that_are_no_utf_8(tmp_path: Path) -> None:
+    """As archives of other times and systems have them."""
+    odd = Path(bytes(tmp_path).decode() + "/R\udcf6ntgen")
+    for name in ("a", "b"):
+        (odd / name).mkdir(parents=True)
+        Image.new("L", (5, 6), 9).save(odd / name / "\udce4.png")
+    for _ in range(2):
+        assert decoded(odd).pixels.shape == (2, 6, 5, 1)
+
+
+# ------------------------------------------------------------- when something goes wrong
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [
+        *(("*.json", lambda data, n=n: data[:n]) for n in (0, 1, 20, 60, -3)),
+        *(
+            ("*.json", lambda data, text=text: text)
+            for text in (b"[]", b"{}", b"null", b"7", b'{"unreadable": 3}', b'{"unreadable": [[0]]}', b"\xff\xfe")
+        ),
+        ("*.json", lambda data: b'{"unreadable": [["a", "b"]]}'),
+        ("*.json", lambda data: b'{"unreadable": []}'),
+        ("*.json", lambda data: b'{"unreadable": [[1, "x"], [6, "y"], [7, "z"]]}'),
+        ("*.json", lambda data: b'{"unreadable": [[1, "x"], [99, "y"]]}'),
+        ("*.json", None),
+        *(("*.pixels", lambda data, n=n: data[:n]) for n in (0, 1, 100, -1)),
+        ("*.pixels", lambda data: data + b"\x00"),
+        ("*.pixels", None),
+    ],
+)
+def test_a_damaged_cache_is_made_anew(pattern: str, damage, data: Path, folder: Path) -> None:
+    first = decoded(data)
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (path,) = folder.glob(pattern)
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage(path.read_bytes()))
+        assert path.read_bytes() != whole[path.name]
+    again = decoded(data)
+    check(again, data)
+    assert again.unreadable == first.unreadable
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit, RuntimeError])
+def test_an_interrupted_cache_leaves_nothing_behind(interrupt, data: Path, folder: Path, monkeypatch) -> None:
+    original = cache.to_pixels
+    calls = []
+
+    def stop(*arguments):
+        calls.append(arguments)
+        if len(calls) >= 4:
+            raise interrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "to_pixels", stop)
+        with pytest.raises(interrupt):
+            decoded(data)
+    assert files(folder) == set()
+    check(decoded(data), data)
+
+
+def test_pixels_without_their_list_are_not_believed(data: Path, folder: Path, monkeypatch) -> None:
+    def fail(*_) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "write_json", fail)
+        with pytest.raises(KeyboardInterrupt):
+            decoded(data)
+    (pixels,) = folder.iterdir()
+    pixels.write_bytes(bytes(pixels.stat().st_size))
+    check(decoded(data), data)
+
+
+def test_a_full_disk_is_named_and_leaves_nothing_behind(data: Path, folder: Path) -> None:
+    """A limit on the size of files stands for the full disk: both fail when writing."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        with pytest.raises(DataError) as caught:
+            decoded(data, Geometry(100, 100, "grey"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(caught.value) == (
+        "the pixel cache cannot be written: [Errno 27] File too large.\n"
+        "Set CONVSTAGE_CACHE to a folder with space for it."
+    )
+    assert files(folder) == set()
+    assert decoded(data, Geometry(100, 100, "grey")).pixels.shape == (6, 100, 100, 1)
+
+
+def test_a_place_that_cannot_be_a_folder(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("a file")
+    for place, reason in (("file", "[Errno 17] File exists"), ("file/below", "[Errno 20] Not a directory")):
+        monkeypatch.setenv("CONVSTAGE_CACHE", str(tmp_path / place))
+        with pytest.raises(DataError) as caught:
+            decoded(data)
+        assert str(caught.value) == (
+            f"the pixel cache cannot be written: {reason}: '{tmp_path / place}'.\n"
+            "Set CONVSTAGE_CACHE to a folder with space for it."
+        )
+
+
+def test_a_file_that_changes_meanwhile_is_not_taken_for_what_it_was(folder: Path) -> None:
+    class Changing(Numbered):
+        content = 2
+
+        def read(self, index: int) -> bytes:
+            self.content += index == 2
+            return bytes([self.content if index == 2 else index])
+
+    with pytest.raises(DataError) as caught:
+        decode(Changing(4), GEOMETRY)
+    assert str(caught.value) == "2 changed while the images were being read.\nStart again."
+    assert files(folder) == set()
+
+
+def test_a_file_that_cannot_be_read_for_a_moment_is_not_unreadable_for_ever(folder: Path) -> None:
+    class Shaky(Numbered):
+        reads = 0
+
+        def read(self, index: int) -> bytes:
+            self.reads += index == 2
+            if index == 2 and self.reads == 2:
+                raise OSError(5, "Input/output error")
+            return super().read(index)
+
+    with pytest.raises(DataError, match=r"^2 changed while"):
+        decode(Shaky(4), GEOMETRY)
+    assert decode(Numbered(4), GEOMETRY).unreadable == []
+
+
+# ------------------------------------------------------------- where it is
+
+
+def test_where_it_is(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    assert cache_folder() == folder
+    for unset in (lambda: monkeypatch.setenv("CONVSTAGE_CACHE", ""), lambda: monkeypatch.delenv("CONVSTAGE_CACHE")):
+        unset()
+        assert cache_folder() == user_cache_path("convstage", appauthor=False)
+
+
+def test_nothing_is_made_before_it_is_needed(folder: Path) -> None:
+    cache_folder()
+    assert not folder.exists()
+
+
+def test_the_list_says_which_data_it_is_of(data: Path, folder: Path) -> None:
+    decoded(data)
+    (path,) = folder.glob("*.json")
+    assert json.loads(path.read_text())["data"] == str(data)

@@ -1,0 +1,489 @@
+"""FORMATS: the same images are the same data set in every one of them, and mistakes are named."""
+
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image
+
+from convstage import DataError
+from convstage.data.formats import FORMATS, PARTS, find_source
+from convstage.data.images import to_pixels
+
+#: Part (None: none is named) -> class -> images (n, height, width).
+Data = Mapping[str | None, Mapping[str, np.ndarray]]
+
+EXPECTED = "Expected one folder for each class, or a .npz file of images and labels."
+
+
+def grey(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, 6, 5), dtype=np.uint8)
+
+
+def make_folders(root: Path, data: Data) -> Path:
+    for part, classes in data.items():
+        for name, pictures in classes.items():
+            folder = root / (part or "") / name
+            folder.mkdir(parents=True)
+            for number, picture in enumerate(pictures):
+                Image.fromarray(picture).save(folder / f"{number}.png")
+    return root
+
+
+def make_npz(root: Path, data: Data) -> Path:
+    arrays = {}
+    for part, classes in data.items():
+        x, y = ("images", "labels") if part is None else (f"x_{part}", f"y_{part}")
+        arrays[x] = np.concatenate(list(classes.values()))
+        arrays[y] = np.repeat(list(classes), [len(pictures) for pictures in classes.values()])
+    np.savez(root.with_suffix(".npz"), **arrays)
+    return root.with_suffix(".npz")
+
+
+#: One for every entry of FORMATS: writes a data set in it.
+MAKERS: dict[str, Callable[[Path, Data], Path]] = {"folders": make_folders, "npz": make_npz}
+
+ONE = {None: {"2": grey(3, 1), "10": grey(2, 2), "Apple": grey(4, 3), "banana": grey(1, 4)}}
+IN_PARTS = {
+    "train": {"b": grey(3, 5), "A": grey(2, 6)},
+    "val": {"b": grey(1, 7), "A": grey(2, 8)},
+    "test": {"A": grey(2, 9), "b": grey(1, 10)},
+}
+
+
+def content(path: Path) -> tuple[tuple[str, ...], list[tuple[str | None, str, bytes]]]:
+    """Return classes, and of every image its part, class and pixels, in an order of its own."""
+    source = find_source(path)
+    rows = []
+    for index, item in enumerate(source.items):
+        pixels = to_pixels(source.open(source.read(index)), "grey", (6, 5))
+        rows.append((item.part, source.classes[item.label], pixels.tobytes()))
+    return source.classes, sorted(rows, key=str)
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        find_source(path)
+    return str(caught.value)
+
+
+# ------------------------------------------------------------- every format
+
+
+def test_every_format_is_tried_here() -> None:
+    assert set(MAKERS) == set(FORMATS)
+    assert all(entry.name == name and entry.meaning for name, entry in FORMATS.items())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    ("data", "classes"), [(ONE, ("2", "10", "Apple", "banana")), (IN_PARTS, ("A", "b"))], ids=["whole", "parts"]
+)
+def test_the_same_data_in_every_format(name: str, data: Data, classes: tuple[str, ...], tmp_path: Path) -> None:
+    found, rows = content(MAKERS[name](tmp_path / "data", data))
+    assert found == classes
+    assert rows == sorted(
+        [
+            (part, label, picture.tobytes())
+            for part, by_class in data.items()
+            for label, pictures in by_class.items()
+            for picture in pictures
+        ],
+        key=str,
+    )
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_reads_the_same_bytes_again_under_names_of_their_own(name: str, tmp_path: Path) -> None:
+    source, again = (find_source(MAKERS[name](tmp_path / place, IN_PARTS)) for place in ("one", "two"))
+    assert source.items == again.items
+    assert len({item.name for item in source.items}) == len(source.items) == 11
+    contents = [source.read(index) for index in range(11)]
+    assert contents == [again.read(index) for index in range(11)]
+    assert len(set(contents)) == 11
+
+
+# ------------------------------------------------------------- folders
+
+
+def test_classes_sort_naturally(tmp_path: Path) -> None:
+    names = ["10", "2", "1", "stage 12", "Stage 3", "apple", "Banana"]
+    source = find_source(make_folders(tmp_path, {None: {name: grey(1) for name in names}}))
+    assert source.classes == ("1", "2", "10", "apple", "Banana", "Stage 3", "stage 12")
+    assert [item.name for item in source.items][:3] == ["1/0.png", "2/0.png", "10/0.png"]
+
+
+def test_images_sort_naturally(tmp_path: Path) -> None:
+    source = find_source(make_folders(tmp_path, {None: {"a": grey(12), "b": grey(1)}}))
+    assert [item.name for item in source.items] == [*(f"a/{n}.png" for n in range(12)), "b/0.png"]
+
+
+def test_names_that_natural_order_takes_for_equal_are_not_left_to_chance(tmp_path: Path) -> None:
+    names = ["1", "01", "001", "a", "A", "x 1", "x 01"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        for file in ("7.png", "07.png", "007.png", "b.png", "B.png"):
+            Image.new("L", (2, 2)).save(tmp_path / name / file)
+    source = find_source(tmp_path)
+    assert source.classes == ("001", "01", "1", "A", "a", "x 01", "x 1")
+    assert [item.name for item in source.items][:5] == [
+        f"001/{file}" for file in ("007.png", "07.png", "7.png", "B.png", "b.png")
+    ]
+
+
+@pytest.mark.parametrize(
+    "names", [("train", "val", "test"), ("Training", "VALID", "Testing"), ("train", "validation", "test")]
+)
+def test_folders_of_parts_may_be_called_differently(names: tuple[str, ...], tmp_path: Path) -> None:
+    make_folders(tmp_path, {name: {"a": grey(1), "b": grey(2)} for name in names})
+    source = find_source(tmp_path)
+    assert source.classes == ("a", "b")
+    assert {(item.name, item.part, item.label) for item in source.items} == {
+        (f"{name}/{file}", part, label)
+        for name, part in zip(names, ("train", "val", "test"), strict=True)
+        for file, label in (("a/0.png", 0), ("b/0.png", 1), ("b/1.png", 1))
+    }
+
+
+def test_every_part_has_its_own_name_among_its_synonyms() -> None:
+    assert all(part in names for part, names in PARTS.items())
+    every = [name for names in PARTS.values() for name in names]
+    assert len(set(every)) == len(every)
+
+
+def test_parts_may_be_missing_and_lack_classes(tmp_path: Path) -> None:
+    data = {"train": {"a": grey(1), "c": grey(1)}, "test": {"b": grey(1), "c": grey(1)}}
+    source = find_source(make_folders(tmp_path, data))
+    assert source.classes == ("a", "b", "c")
+    assert {(item.part, item.label) for item in source.items} == {("train", 0), ("train", 2), ("test", 1), ("test", 2)}
+
+
+@pytest.mark.parametrize("names", [("bus", "car", "train"), ("car", "test")])
+def test_a_class_may_be_called_like_a_part(names: tuple[str, ...], tmp_path: Path) -> None:
+    source = find_source(make_folders(tmp_path, {None: {name: grey(1) for name in names}}))
+    assert source.classes == names
+    assert {item.part for item in source.items} == {None}
+
+
+@pytest.mark.parametrize(
+    ("names", "parts", "others"),
+    [
+        (("train", "val", "test", "__MACOSX"), "train, val, test", "__MACOSX"),
+        (("train", "val", "valid"), "train, valid", "val"),
+        (("Train", "notes", "raw", "test"), "test, Train", "notes, raw"),
+    ],
+)
+def test_parts_beside_other_folders_are_not_taken_for_classes(
+    names: tuple[str, ...], parts: str, others: str, tmp_path: Path
+) -> None:
+    make_folders(tmp_path, {name: {"a": grey(1), "b": grey(1)} for name in names})
+    message = refusal(tmp_path)
+    first, rest = message.split("\n")
+    assert rest == "Expected the parts of the data, train, val and test, or the classes: move away what is neither."
+    named, beside = first.removeprefix(f"{tmp_path} has ").removesuffix(".").split(", and beside them ")
+    assert sorted(named.split(", ")) == sorted(parts.split(", "))
+    assert beside == others
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+    make_folders(tmp_path, {None: {"a": grey(2), "b": grey(1), ".cache": grey(1), "a/.thumbs": grey(1)}})
+    (tmp_path / "a" / "._0.png").write_bytes(b"of a Macintosh")
+    (tmp_path / "notes.txt").write_text("not in a class folder")
+    source = find_source(tmp_path)
+    assert source.classes == ("a", "b")
+    assert [item.name for item in source.items] == ["a/0.png", "a/1.png", "b/0.png"]
+
+
+def test_a_data_set_below_a_hidden_folder_is_found(tmp_path: Path) -> None:
+    assert len(find_source(make_folders(tmp_path / ".data", ONE)).items) == 10
+
+
+def test_folders_within_a_class_belong_to_it(tmp_path: Path) -> None:
+    make_folders(tmp_path, {None: {"a/patient 1/left": grey(1), "a/patient 2": grey(1), "b": grey(1)}})
+    source = find_source(tmp_path)
+    assert [(item.name, item.label) for item in source.items] == [
+        ("a/patient 1/left/0.png", 0),
+        ("a/patient 2/0.png", 0),
+        ("b/0.png", 1),
+    ]
+
+
+@pytest.mark.parametrize("name", ["two words", "Röntgen", "🫁", "it's", 'say "ah"', "a,b", "-x", "{}", "%s", "[bold]"])
+def test_class_names_of_every_kind(name: str, tmp_path: Path) -> None:
+    classes, rows = content(make_folders(tmp_path, {None: {name: grey(2), "other": grey(1)}}))
+    assert set(classes) == {name, "other"}
+    assert [label for _, label, _ in rows].count(name) == 2
+
+
+def test_what_is_no_image_is_listed_all_the_same(tmp_path: Path) -> None:
+    make_folders(tmp_path, {None: {"a": grey(1), "b": grey(1)}})
+    (tmp_path / "a" / "notes.txt").write_text("no image")
+    source = find_source(tmp_path)
+    assert source.items[1].name == "a/notes.txt"
+    with pytest.raises(DataError, match="no image, or none of"):
+        source.open(source.read(1))
+
+
+# ------------------------------------------------------------- what is refused
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "nowhere") == f"{tmp_path / 'nowhere'} does not exist.\n{EXPECTED}"
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    expected = f"{tmp_path} has no class folders.\nExpected {tmp_path}/<class>/<image>, one folder for each class."
+    assert refusal(tmp_path) == expected
+    Image.new("L", (2, 2)).save(tmp_path / "stray.png")
+    assert refusal(tmp_path) == expected
+    (tmp_path / "train").mkdir()
+    assert refusal(tmp_path) == expected
+
+
+def test_class_folders_without_any_image(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert refusal(tmp_path) == f"{tmp_path} has no images.\n{EXPECTED}"
+
+
+def test_one_class_folder_without_images(tmp_path: Path) -> None:
+    make_folders(tmp_path, {None: {"a": grey(1), "b": grey(1)}})
+    (tmp_path / "aa").mkdir()
+    assert refusal(tmp_path) == f"class 'aa' of {tmp_path} has no images.\nAdd some, or remove the class."
+
+
+@pytest.mark.parametrize("name", ["images.zip", "image.png", "data.csv", "npz"])
+def test_a_file_of_no_format(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"PK")
+    assert refusal(tmp_path / name) == f"{tmp_path / name} is none of the formats that are read.\n{EXPECTED}"
+
+
+def test_a_folder_that_may_not_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(self: Path):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", deny)
+    assert refusal(tmp_path) == f"{tmp_path} cannot be read: [Errno 13] Permission denied: '{tmp_path}'."
+
+
+# ------------------------------------------------------------- npz
+
+IMAGES = grey(6)
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[..., Path]:
+    def write(**arrays) -> Path:
+        np.savez(tmp_path / "data.npz", **arrays)
+        return tmp_path / "data.npz"
+
+    return write
+
+
+def labels_of(path: Path) -> list[tuple[str | None, str]]:
+    source = find_source(path)
+    return [(item.part, source.classes[item.label]) for item in source.items]
+
+
+@pytest.mark.parametrize(("x", "y"), [("images", "labels"), ("x", "y")])
+def test_names_of_the_arrays_without_parts(x: str, y: str, save) -> None:
+    path = save(**{x: IMAGES, y: [0, 1, 0, 1, 1, 0]})
+    assert labels_of(path) == [(None, name) for name in "010110"]
+    assert find_source(path).items[3].name == f"{x}[3]"
+
+
+@pytest.mark.parametrize("names", ["x_{} y_{}", "{0}_images {0}_labels"])
+@pytest.mark.parametrize("val", PARTS["val"])
+def test_names_of_the_arrays_with_parts(names: str, val: str, save) -> None:
+    arrays = {}
+    for part, rows in (("train", slice(0, 3)), (val, slice(3, 4)), ("test", slice(4, 6))):
+        x, y = names.format(part, part).split()
+        arrays |= {x: IMAGES[rows], y: np.array([0, 1, 0, 1, 1, 0])[rows]}
+    path = save(**arrays)
+    parts = ["train"] * 3 + ["val"] + ["test"] * 2
+    assert labels_of(path) == list(zip(parts, "010110", strict=True))
+    source = find_source(path)
+    pixels = [to_pixels(source.open(source.read(row)), "grey", (6, 5))[:, :, 0] for row in range(6)]
+    assert_array_equal(pixels, IMAGES)
+
+
+def test_labels_in_a_column_and_images_in_colour_as_medmnist_has_them(save) -> None:
+    colour = np.stack([IMAGES, IMAGES // 2, 255 - IMAGES], axis=3)
+    path = save(train_images=colour, train_labels=np.array([[0], [1], [2], [0], [1], [2]], np.uint8))
+    assert [label for _, label in labels_of(path)] == list("012012")
+    source = find_source(path)
+    assert_array_equal(to_pixels(source.open(source.read(4)), "colour", (6, 5)), colour[4])
+
+
+@pytest.mark.parametrize("kind", [str, "S", "U20"])
+def test_labels_may_be_names(kind, save) -> None:
+    path = save(images=IMAGES, labels=np.array(["b10", "b2", "A", "A", "b2", "b10"], kind))
+    assert find_source(path).classes == ("A", "b2", "b10")
+    assert [label for _, label in labels_of(path)] == ["b10", "b2", "A", "A", "b2", "b10"]
+
+
+def test_names_that_are_bytes_are_text(save) -> None:
+    labels = np.array(["Röntgen".encode(), b"\xff", "Röntgen".encode(), b"\xff", b"\xff", b"\xff"])
+    assert set(find_source(save(images=IMAGES, labels=labels)).classes) == {"Röntgen", "�"}
+
+
+def test_numbers_sort_as_numbers(save) -> None:
+    assert find_source(save(images=IMAGES, labels=[10, 2, -1, 10, 2, -1])).classes == ("-1", "2", "10")
+
+
+@pytest.mark.parametrize("kind", [str, "S"])
+def test_classes_name_the_numbers(kind, save) -> None:
+    path = save(images=IMAGES, labels=[1, 0, 1, 2, 2, 0], classes=np.array(["zebra", "ant", "cow"], kind))
+    assert find_source(path).classes == ("zebra", "ant", "cow")
+    assert [label for _, label in labels_of(path)] == ["ant", "zebra", "ant", "cow", "cow", "zebra"]
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2, 0, 1, 2], [0, 1, -1, 0, 1, 1], [0.0, 1.0] * 3, ["a", "b"] * 3])
+def test_labels_that_classes_do_not_name(labels: list, save) -> None:
+    path = save(images=IMAGES, labels=labels, classes=["a", "b"])
+    assert refusal(path) == f"{path} has 2 names in classes, but labels that are no numbers 0..1."
+
+
+def test_a_named_class_without_images_and_one_that_is_named_twice(save) -> None:
+    path = save(images=IMAGES, labels=[0, 1] * 3, classes=["a", "b", "c"])
+    assert refusal(path) == f"class 'c' of {path} has no images.\nAdd some, or remove the class."
+    path = save(images=IMAGES, labels=[0, 1] * 3, classes=["a", "a"])
+    assert refusal(path) == f"{path} has more than one class of the name 'a'."
+
+
+def test_parts_whose_labels_differ_in_type(save) -> None:
+    path = save(x_train=IMAGES, y_train=[0, 1] * 3, x_test=IMAGES, y_test=["0", "1"] * 3)
+    assert [label for _, label in labels_of(path)] == list("01" * 6)
+
+
+def test_the_suffix_may_be_in_capitals(save, tmp_path: Path) -> None:
+    path = save(images=IMAGES, labels=[0, 1] * 3).rename(tmp_path / "DATA.NPZ")
+    assert find_source(path).classes == ("0", "1")
+
+
+def test_other_arrays_are_named(save) -> None:
+    path = save(pictures=IMAGES, labels=[0] * 6)
+    assert refusal(path) == f"{path} holds pictures, labels.\nExpected images and labels, or x_train and y_train."
+    path = save()
+    assert refusal(path) == f"{path} holds nothing.\nExpected images and labels, or x_train and y_train."
+
+
+def test_lengths_that_differ(save) -> None:
+    path = save(images=IMAGES, labels=[0, 1])
+    assert refusal(path) == f"{path} has 6 in images, but 2 in labels."
+
+
+@pytest.mark.parametrize("images", [np.zeros((6, 30)), np.zeros(6), np.zeros((6, 2, 2, 2, 2))])
+def test_images_that_are_no_matrices(images: np.ndarray, save) -> None:
+    path = save(images=images, labels=[0, 1] * 3)
+    assert refusal(path) == f"{path}: images must be (n, height, width), or with channels behind; got {images.shape}."
+
+
+@pytest.mark.parametrize("test", [IMAGES[:, :, :4], IMAGES.astype(np.uint16), IMAGES[:, :, :, None]])
+def test_parts_whose_images_differ(test: np.ndarray, save) -> None:
+    path = save(x_train=IMAGES, y_train=[0, 1] * 3, x_test=test, y_test=[0, 1] * 3)
+    assert refusal(path) == f"{path}: images of x_test differ in size or type from those of x_train."
+
+
+@pytest.mark.parametrize("arrays", [{"images": 5, "labels": 3}, {"images": 5, "labels": 3, "classes": "a"}])
+def test_single_numbers_are_no_images(arrays: dict, save) -> None:
+    path = save(**arrays)
+    assert refusal(path) == f"{path}: images must be (n, height, width), or with channels behind; got (1,)."
+
+
+@pytest.mark.parametrize("classes", [{}, {"classes": ["a", "b"]}])
+def test_no_images_at_all(classes: dict, save) -> None:
+    path = save(images=IMAGES[:0], labels=np.zeros(0, int), **classes)
+    assert refusal(path) == f"{path} has no images.\n{EXPECTED}"
+
+
+class Canary:
+    """Leaves a mark when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+@pytest.mark.parametrize("name", ["images", "labels", "classes", "more"])
+def test_pickled_objects_are_refused_and_never_unpickled(name: str, save, tmp_path: Path) -> None:
+    good = {"images": IMAGES, "labels": [0, 1] * 3}
+    path = save(**good | {name: np.array([Canary(tmp_path / "mark")] * 6, object)})
+    assert refusal(path) == f"{path} cannot be read: Object arrays cannot be loaded when allow_pickle=False."
+    assert not (tmp_path / "mark").exists()
+    with np.load(path, allow_pickle=True) as file:
+        file[name]
+    assert (tmp_path / "mark").exists()  # the canary does sing
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"PK\x03\x04", bytes(1000)])
+def test_what_is_no_zip_file(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    path.write_bytes(data)
+    assert refusal(path) == f"{path} cannot be read: File is not a zip file."
+
+
+def test_a_single_array_or_a_pickle_with_the_suffix(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    np.save(tmp_path / "data.npy", IMAGES)
+    (tmp_path / "data.npy").rename(path)
+    assert refusal(path) == f"{path} cannot be read: File is not a zip file."
+    np.save(tmp_path / "data.npy", np.array([Canary(tmp_path / "mark")], object), allow_pickle=True)
+    (tmp_path / "data.npy").rename(path)
+    assert refusal(path) == f"{path} cannot be read: File is not a zip file."
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_zip_file_of_other_things(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("images.npy", b"no array")
+        file.writestr("labels.npy", b"nor this")
+    assert refusal(path) == f"{path}: images must be (n, height, width), or with channels behind; got (1,)."
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_a_damaged_file_is_refused_wherever_it_is_damaged(write, tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    write(path, images=IMAGES, labels=np.array([0, 1] * 3, np.uint8))
+    whole, expected = path.read_bytes(), content(path)
+    random = np.random.default_rng(0)
+    refused = 0
+    for _ in range(400):
+        damaged = bytearray(whole)
+        damaged[random.integers(len(whole))] ^= 1 << random.integers(8)
+        path.write_bytes(damaged)
+        try:
+            assert content(path) == expected  # as the times in a zip file, which say nothing of its content
+        except DataError as error:
+            refused += str(error).startswith(str(path))
+    assert refused > 200
+    for length in range(0, len(whole), 17):
+        path.write_bytes(whole[:length])
+        assert refusal(path).startswith(f"{path} cannot be read: ")
+
+
+def test_an_encrypted_file(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    np.savez(path, images=IMAGES, labels=[0, 1] * 3)
+    data = bytearray(path.read_bytes())
+    for head, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = data.find(head)
+        while place >= 0:
+            data[place + offset] |= 1  # the flag that says so
+            place = data.find(head, place + 1)
+    path.write_bytes(data)
+    assert refusal(path).startswith(f"{path} cannot be read: File 'images.npy' is encrypted, password required")
+
+
+def test_the_same_bytes_in_another_shape_or_type_are_another_content(tmp_path: Path) -> None:
+    contents = set()
+    for number, images in enumerate([IMAGES, IMAGES.reshape(6, 5, 6), IMAGES.view(np.int8), IMAGES[..., None]]):
+        np.savez(tmp_path / f"{number}.npz", images=images, labels=[0, 1] * 3)
+        contents.add(find_source(tmp_path / f"{number}.npz").read(0))
+    assert len(contents) == 4

@@ -1,0 +1,518 @@
+"""Image files -> upright pixels: every format and mode, every turn, and every kind of damage."""
+
+import struct
+import zlib
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from PIL import Image, PngImagePlugin
+
+from convstage import DataError
+from convstage.data import images
+from convstage.data.images import FORMATS_ALLOWED, from_array, is_coloured, open_image, to_pixels, upright
+
+#: How each format is written without a loss; JPEG cannot.
+SAVED_AS = {
+    "PNG": {},
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "BMP": {},
+    "TIFF": {},
+    "GIF": {},
+    "WEBP": {"lossless": True},
+    "PPM": {},
+}
+NO_IMAGE = "no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM"
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def gradient(height: int = 12, width: int = 10) -> np.ndarray:
+    """Return a grey picture without any symmetry, smooth enough for JPEG."""
+    rows, columns = np.mgrid[:height, :width]
+    return (20 + 9 * rows + 11 * columns).astype(np.uint8)
+
+
+def colours(height: int = 12, width: int = 10) -> np.ndarray:
+    grey = gradient(height, width)
+    return np.stack([grey, 255 - grey, np.full_like(grey, 60)], axis=2)
+
+
+def reason(data: bytes) -> str:
+    with pytest.raises(DataError) as caught:
+        open_image(data)
+    return str(caught.value)
+
+
+# ------------------------------------------------------------- formats
+
+
+def test_every_allowed_format_is_tried_here() -> None:
+    assert set(SAVED_AS) == set(FORMATS_ALLOWED)
+
+
+@pytest.mark.parametrize("kind", FORMATS_ALLOWED)
+def test_every_format_comes_back_as_it_was(kind: str) -> None:
+    tolerance = 4 if kind == "JPEG" else 0
+    grey = to_pixels(open_image(encoded(Image.fromarray(gradient()), kind, **SAVED_AS[kind])), "grey", (12, 10))
+    assert grey.dtype == np.uint8
+    assert np.abs(grey[:, :, 0].astype(int) - gradient()).max() <= tolerance
+    if kind != "GIF":  # which has 256 colours, and so none of its own for every pixel
+        colour = to_pixels(open_image(encoded(Image.fromarray(colours()), kind, **SAVED_AS[kind])), "colour", (12, 10))
+        assert np.abs(colour.astype(int) - colours()).max() <= tolerance
+
+
+@pytest.mark.parametrize("kind", FORMATS_ALLOWED)
+def test_an_image_of_one_pixel_fills_any_size(kind: str) -> None:
+    image = open_image(encoded(Image.new("L", (1, 1), 200), kind))
+    assert_array_equal(to_pixels(image, "grey", (3, 5)), np.full((3, 5, 1), 200))
+
+
+@pytest.mark.parametrize("kind", ["PCX", "ICO", "TGA", "SGI", "DDS", "ICNS"])
+def test_formats_that_are_not_allowed_are_refused(kind: str) -> None:
+    data = encoded(Image.new("RGB", (16, 16), "red"), kind)
+    Image.open(BytesIO(data)).load()  # Pillow itself would read it
+    assert reason(data) == NO_IMAGE
+
+
+def test_the_first_frame_of_an_animation_is_taken() -> None:
+    frames = [Image.new("L", (4, 4), level) for level in (10, 200)]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert_array_equal(to_pixels(open_image(data), "grey", (4, 4)), np.full((4, 4, 1), 10))
+
+
+# ------------------------------------------------------------- modes
+
+
+def palette_image(mode: str = "P") -> Image.Image:
+    """Return an image of palette entry 3, which is red."""
+    image = Image.new("P", (4, 4), 3)
+    image.putpalette([0] * 9 + [255, 0, 0])
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image.new("1", (4, 4), 1), (255, 255, 255)),
+        (Image.new("L", (4, 4), 77), (77, 77, 77)),
+        (Image.new("LA", (4, 4), (77, 255)), (77, 77, 77)),
+        (Image.new("LA", (4, 4), (77, 0)), (255, 255, 255)),
+        (palette_image(), (255, 0, 0)),
+        (palette_image("PA"), (255, 0, 0)),
+        (Image.new("RGB", (4, 4), (10, 200, 30)), (10, 200, 30)),
+        (Image.new("RGBA", (4, 4), (10, 200, 30, 255)), (10, 200, 30)),
+        (Image.new("RGBA", (4, 4), (10, 200, 30, 0)), (255, 255, 255)),
+        (Image.new("RGBA", (4, 4), (0, 0, 0, 51)), (204, 204, 204)),
+        (Image.new("CMYK", (4, 4), (0, 255, 255, 0)), (255, 0, 0)),
+        (Image.new("YCbCr", (4, 4), (90, 128, 128)), (90, 90, 90)),
+        (Image.new("I;16", (4, 4), 40_000), (156, 156, 156)),
+        (Image.new("I;16B", (4, 4), 40_000), (156, 156, 156)),
+        (Image.new("I", (4, 4), 40_000), (156, 156, 156)),
+        (Image.new("I", (4, 4), 70_000), (255, 255, 255)),
+        (Image.new("I", (4, 4), -5), (0, 0, 0)),
+    ],
+    ids=lambda value: value.mode if isinstance(value, Image.Image) else str(value),
+)
+def test_every_mode_as_colour_as_grey_and_as_binary(image: Image.Image, expected: tuple[int, int, int]) -> None:
+    assert_array_equal(to_pixels(image, "colour", (4, 4)), np.full((4, 4, 3), expected))
+    grey = round(np.dot(expected, (0.299, 0.587, 0.114)))
+    assert_array_equal(to_pixels(image, "grey", (4, 4)), np.full((4, 4, 1), grey))
+    assert_array_equal(to_pixels(image, "binary", (4, 4)), np.full((4, 4, 1), 255 if grey >= 128 else 0))
+
+
+@pytest.mark.parametrize("channels", ["grey", "colour"])
+def test_floating_point_pixels_are_refused(channels: str) -> None:
+    image = open_image(encoded(Image.new("F", (4, 4), 0.5), "TIFF"))
+    assert image.mode == "F"
+    assert not is_coloured(image)
+    with pytest.raises(DataError) as caught:
+        to_pixels(image, channels, (4, 4))
+    assert str(caught.value) == "floating-point pixels have no fixed range; save the image as 8 or 16 bits"
+
+
+def test_cielab_is_read_as_well() -> None:
+    image = open_image(encoded(Image.new("LAB", (4, 4), (100, 128, 128)), "TIFF"))
+    assert image.mode == "LAB"
+    colour = to_pixels(image, "colour", (4, 4)).astype(int)
+    assert np.ptp(colour) <= 3  # a grey
+    assert np.abs(to_pixels(image, "grey", (4, 4)) - colour).max() <= 3
+    assert not is_coloured(image)
+    assert is_coloured(open_image(encoded(Image.new("LAB", (4, 4), (100, 200, 128)), "TIFF")))
+
+
+def test_a_mode_that_pillow_cannot_convert_is_refused() -> None:
+    with pytest.raises(DataError) as caught:
+        to_pixels(Image.new("La", (4, 4)), "grey", (4, 4))
+    assert str(caught.value) == "pixels of mode La cannot be read; save the image as grey or RGB"
+
+
+@pytest.mark.parametrize(("mode", "black"), [("L", 0), ("1", 0), ("RGB", (0, 0, 0))])
+@pytest.mark.parametrize("channels", ["grey", "colour"])
+def test_a_transparent_colour_becomes_white_too(mode: str, black, channels: str) -> None:
+    image = open_image(encoded(Image.new(mode, (4, 4), black), "PNG", transparency=black))
+    assert (image.mode, "transparency" in image.info) == (mode, True)
+    assert to_pixels(image, channels, (4, 4)).min() == 255
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+def test_a_16_bit_ramp_keeps_its_levels(kind: str) -> None:
+    ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    pixels = to_pixels(open_image(encoded(Image.fromarray(ramp), kind)), "grey", (256, 256))
+    levels = pixels.ravel().astype(int)
+    assert len(np.unique(levels)) >= 250
+    assert (np.diff(levels) >= 0).all()
+    assert (levels[0], levels[-1]) == (0, 255)
+
+
+# ------------------------------------------------------------- upright
+
+#: What a camera stores of an upright picture, by the orientation that it notes.
+STORED = {
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda a: np.rot90(a, 1),
+    7: lambda a: np.rot90(a, 2).T,
+    8: lambda a: np.rot90(a, -1),
+}
+
+
+def with_orientation(picture: np.ndarray, orientation: int, kind: str) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](picture)))
+    return encoded(stored, kind, exif=exif, **SAVED_AS[kind])
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_all_orientations_come_out_upright(orientation: int, kind: str) -> None:
+    image = open_image(with_orientation(gradient(), orientation, kind))
+    assert image.size == (10, 12)
+    assert np.abs(np.asarray(image.convert("L")).astype(int) - gradient()).max() <= (4 if kind == "JPEG" else 0)
+    assert upright(image).tobytes() == image.tobytes()  # once more is too much
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_16_bits_are_turned_as_well(orientation: int, kind: str) -> None:
+    picture = gradient().astype(np.uint16) << 8
+    image = open_image(with_orientation(picture, orientation, kind))
+    assert_array_equal(to_pixels(image, "grey", (12, 10))[:, :, 0], gradient())
+
+
+def test_a_turned_picture_keeps_its_transparency() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.new("P", (4, 4), 1)
+    image.putpalette([0, 0, 0, 9, 9, 9])
+    turned = open_image(encoded(image, "PNG", transparency=1, exif=exif))
+    assert to_pixels(turned, "grey", (4, 4)).min() == 255
+
+
+def exif_block(*entries: tuple[int, int, int, bytes]) -> bytes:
+    """Return an EXIF block of entries: tag, type, count, value of four bytes."""
+    packed = b"".join(struct.pack("<HHI", tag, kind, count) + value for tag, kind, count, value in entries)
+    return b"Exif\x00\x00II*\x00\x08\x00\x00\x00" + struct.pack("<H", len(entries)) + packed + bytes(4)
+
+
+TURNED = (0x0112, 3, 1, b"\x06\x00\x00\x00")
+
+
+@pytest.mark.parametrize(
+    ("block", "turned"),
+    [
+        (b"Exif\x00\x00" + bytes(20), False),  # no EXIF data at all
+        (exif_block((0x0112, 3, 1, b"\x63\x00\x00\x00")), False),  # an orientation 99
+        (exif_block((0x0112, 2, 4, b"six\x00")), False),  # an orientation in words
+        (exif_block((0x0100, 2, 4, b"abc\x00"), TURNED), True),  # a width in words, which Pillow cannot write again
+        (exif_block((0x010F, 3, 1, b"\x07\x00\x00\x00"), TURNED), True),  # a maker that is a number
+    ],
+)
+def test_damaged_exif_data_do_not_cost_the_picture(block: bytes, turned: bool) -> None:
+    picture = np.rot90(gradient(), 1) if turned else gradient()
+    data = encoded(Image.fromarray(np.ascontiguousarray(picture)), "JPEG", exif=block, **SAVED_AS["JPEG"])
+    found = np.asarray(open_image(data)).astype(int)
+    assert np.abs(found - gradient()).max() <= 4
+
+
+# ------------------------------------------------------------- damage
+
+
+def test_an_empty_file() -> None:
+    assert reason(b"") == "the file is empty"
+
+
+@pytest.mark.parametrize("data", [b"\x00", bytes(1000), b"<svg/>", np.random.default_rng(0).bytes(5000)])
+def test_what_is_no_image(data: bytes) -> None:
+    assert reason(data) == NO_IMAGE
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "BMP", "PPM"])
+def test_a_file_that_was_cut_off(kind: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), kind, **SAVED_AS[kind])
+    for share in (0.3, 0.6, 0.95):
+        assert reason(data[: int(share * len(data))]).startswith(("the image is damaged: ", NO_IMAGE))
+
+
+def test_a_damaged_checksum() -> None:
+    data = bytearray(encoded(Image.fromarray(gradient()), "PNG"))
+    data[data.index(b"IDAT") + 6] ^= 0x40
+    assert reason(bytes(data)).startswith("the image is damaged: ")
+
+
+def png(width: int, height: int) -> bytes:
+    """Return a PNG file whose header says this size."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(9))) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("data", [png(0, 4), png(4, 0), b"P5 0 4 255\n", b"P5 4 0 255\n"])
+def test_an_image_without_pixels(data: bytes) -> None:
+    assert reason(data).startswith(("the image is damaged: ", NO_IMAGE))
+
+
+def test_more_pixels_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(Image.fromarray(gradient()), "PNG")
+    monkeypatch.setattr(images, "MAX_PIXELS", 120)
+    assert open_image(data).size == (10, 12)
+    monkeypatch.setattr(images, "MAX_PIXELS", 119)
+    assert reason(data) == "10×12 pixels are more than 119"
+
+
+def test_the_largest_allowed_picture_is_none_that_pillow_warns_of() -> None:
+    assert images.MAX_PIXELS <= Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.parametrize("limit", [100, 50])  # Pillow warns above its limit, and refuses above twice its limit
+def test_what_pillow_takes_for_a_bomb(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    assert reason(encoded(Image.fromarray(gradient()), "PNG")) == "it has more than 89,000,000 pixels"
+
+
+def test_a_bomb_is_refused_before_it_is_decoded() -> None:
+    assert reason(png(60_000, 60_000)) == "it has more than 89,000,000 pixels"
+
+
+@pytest.mark.parametrize("kind", [ValueError, SyntaxError, struct.error, OSError, IndexError, MemoryError, KeyError])
+@pytest.mark.parametrize("where", ["_open", "load"])
+def test_whatever_a_decoder_raises_becomes_ours(kind: type[Exception], where: str, monkeypatch) -> None:
+    data = encoded(Image.fromarray(gradient()), "PNG")
+
+    def fail(self) -> None:
+        raise kind("of no use")
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, where, fail)
+    assert reason(data).startswith(("the image is damaged: ", NO_IMAGE))
+    if where == "load":
+        assert "of no use" in reason(data)
+
+
+VALID = [
+    encoded(Image.fromarray(colours()), "PNG"),
+    encoded(palette_image(), "PNG", transparency=3),
+    encoded(Image.fromarray(gradient().astype(np.uint16) << 8), "PNG"),
+    with_orientation(gradient(), 6, "JPEG"),
+    encoded(Image.fromarray(colours()).convert("CMYK"), "JPEG"),
+    encoded(palette_image(), "GIF"),
+    encoded(Image.fromarray(colours()), "WEBP", lossless=True),
+]
+
+
+@given(
+    data=st.sampled_from(VALID),
+    edits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),
+    kept=st.one_of(st.just(1.0), st.floats(0, 1)),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_changed_file_is_decoded_or_refused(data: bytes, edits: list[tuple[float, int]], kept: float) -> None:
+    changed = bytearray(data)
+    for place, value in edits:
+        changed[int(place * len(changed))] = value
+    try:
+        image = open_image(bytes(changed[: int(kept * len(changed))]))
+        is_coloured(image)
+        pixels = to_pixels(image, "colour", (6, 5), "pad"), to_pixels(image, "binary", (6, 5), "crop")
+    except DataError as error:
+        assert str(error)
+    else:
+        assert [part.shape for part in pixels] == [(6, 5, 3), (6, 5, 1)]
+
+
+# ------------------------------------------------------------- colour or not
+
+
+def test_a_grey_picture_in_a_colour_file_has_no_colour() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    grey = Image.fromarray(noise).convert("RGB")
+    for quality in (30, 60, 90):
+        assert not is_coloured(open_image(encoded(grey, "JPEG", quality=quality)))
+    assert not is_coloured(grey.convert("RGBA"))
+    assert not is_coloured(grey.convert("P"))
+    assert not is_coloured(grey.convert("CMYK"))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "I", "I;16", "F"])
+def test_grey_modes_have_no_colour(mode: str) -> None:
+    assert not is_coloured(Image.new(mode, (8, 8)))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK", "YCbCr"])
+def test_a_colour_picture_has_colour(mode: str) -> None:
+    assert is_coloured(Image.fromarray(colours()).convert(mode))
+
+
+def test_a_few_coloured_pixels_are_no_colour_a_patch_is() -> None:
+    picture = np.full((100, 100, 3), 90, np.uint8)
+    picture[:5, :5] = (200, 0, 0)
+    assert not is_coloured(Image.fromarray(picture))
+    picture[:20, :20] = (200, 0, 0)
+    assert is_coloured(Image.fromarray(picture))
+
+
+def test_entries_of_a_palette_that_no_pixel_has_do_not_count() -> None:
+    """Halfway between the numbers of black and white, which are 0 and 200, lies red."""
+    image = Image.fromarray((np.random.default_rng(0).integers(0, 2, (300, 300)) * 200).astype(np.uint8))
+    image.putpalette([0, 0, 0] + [255, 0, 0] * 199 + [255, 255, 255])
+    assert not is_coloured(image)
+    assert not is_coloured(image.convert("PA"))
+
+
+def test_looking_changes_nothing() -> None:
+    image = Image.fromarray(colours(300, 200))
+    is_coloured(image)
+    assert image.size == (200, 300)
+
+
+# ------------------------------------------------------------- arrays
+
+LEVELS = np.array([[0, 51], [102, 255]], np.uint8)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        LEVELS,
+        LEVELS[:, :, None],
+        LEVELS.astype(np.int64),
+        LEVELS.astype(np.int16),
+        LEVELS.astype(np.uint16) * 257,
+        LEVELS.astype(">u2") * 257,
+        LEVELS / 255,
+        LEVELS.astype(np.float32) / 255,
+        (LEVELS / 255).astype(np.float16),
+        np.asfortranarray(LEVELS),
+        np.repeat(LEVELS, 2, axis=1)[:, ::2],
+    ],
+    ids=lambda array: f"{array.dtype.str}{array.shape}",
+)
+def test_arrays_of_every_type_are_the_same_image(array: np.ndarray) -> None:
+    image = from_array(array)
+    assert image.mode == "L"
+    assert_array_equal(np.asarray(image), LEVELS)
+
+
+def test_arrays_of_bool_and_of_colours() -> None:
+    assert_array_equal(np.asarray(from_array(LEVELS > 60)), [[0, 0], [255, 255]])
+    image = from_array(colours())
+    assert image.mode == "RGB"
+    assert_array_equal(np.asarray(image), colours())
+    assert_array_equal(np.asarray(from_array(colours() / 255)), colours())
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (4, 4, 2), (4, 4, 4), (3, 8, 8), (1, 4, 4, 1), (0, 4), (4, 0, 3)])
+def test_arrays_of_other_shapes(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DataError) as caught:
+        from_array(np.zeros(shape, np.uint8))
+    assert str(caught.value) == f"an image must be (height, width), with 1 or 3 channels behind; got shape {shape}"
+
+
+@pytest.mark.parametrize("value", [-0.001, 1.001, 255.0, np.nan, np.inf, -np.inf])
+def test_floats_outside_of_0_to_1(value: float) -> None:
+    array = np.full((4, 4), 0.5)
+    array[2, 1] = value
+    with pytest.raises(DataError) as caught:
+        from_array(array)
+    assert str(caught.value) == "an image of floats must lie in 0..1, without NaN"
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.full((2, 2), 256),
+        np.full((2, 2), -1),
+        np.zeros((2, 2), complex),
+        np.full((2, 2), "a"),
+        np.full((2, 2), None),
+        np.zeros((2, 2), "M8[s]"),
+    ],
+    ids=lambda array: str(array.dtype),
+)
+def test_arrays_of_other_types(array: np.ndarray) -> None:
+    with pytest.raises(DataError) as caught:
+        from_array(array)
+    assert str(caught.value) == f"an image must be uint8, uint16, bool or float in 0..1; got {array.dtype}"
+
+
+# ------------------------------------------------------------- size
+
+
+def wide() -> Image.Image:
+    """Return a picture of 20 × 40: grey, a white square in the middle, light grey."""
+    picture = np.full((20, 40), 50, np.uint8)
+    picture[:, 10:30] = 255
+    picture[:, 30:] = 150
+    return Image.fromarray(picture)
+
+
+def test_stretch_shows_all_of_it_in_other_proportions() -> None:
+    pixels = to_pixels(wide(), "grey", (10, 40), "stretch")[:, :, 0]
+    assert_array_equal(pixels, np.asarray(wide())[:10])
+    pixels = to_pixels(wide(), "grey", (20, 20), "stretch")[:, :, 0]
+    assert_array_equal(pixels[:, [0, 3, 7, 12, 16, 19]], [[50, 50, 255, 255, 150, 150]] * 20)
+
+
+def test_crop_shows_the_middle_in_its_proportions() -> None:
+    assert_array_equal(to_pixels(wide(), "grey", (20, 20), "crop"), np.full((20, 20, 1), 255))
+    assert_array_equal(to_pixels(wide(), "grey", (10, 10), "crop")[:, 2:8], np.full((10, 6, 1), 255))
+
+
+def test_pad_shows_all_of_it_in_its_proportions_with_black_around() -> None:
+    pixels = to_pixels(wide(), "grey", (40, 40), "pad")[:, :, 0]
+    assert_array_equal(pixels[10:30], np.asarray(wide()))
+    assert not pixels[:10].any()
+    assert not pixels[30:].any()
+    colour = to_pixels(wide(), "colour", (40, 40), "pad")
+    assert_array_equal(colour, np.repeat(pixels[:, :, None], 3, axis=2))
+
+
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("size", [(1, 1000), (1000, 1), (1, 1), (3, 2)])
+@pytest.mark.parametrize("channels", ["binary", "grey", "colour"])
+def test_extreme_proportions_fit_every_size(resize: str, size: tuple[int, int], channels: str) -> None:
+    pixels = to_pixels(Image.new("RGB", size, "white"), channels, (28, 20), resize)
+    assert pixels.shape == (28, 20, 3 if channels == "colour" else 1)
+    assert pixels.dtype == np.uint8
+    assert pixels.max() == 255
+
+
+def test_binary_is_white_from_the_threshold_on() -> None:
+    levels = Image.fromarray(np.array([[0, 127, 128, 255]], np.uint8))
+    assert_array_equal(to_pixels(levels, "binary", (1, 4))[0, :, 0], [0, 0, 255, 255])
+    ramp = Image.fromarray(np.tile(np.arange(256, dtype=np.uint8), (8, 1)))
+    assert set(np.unique(to_pixels(ramp, "binary", (5, 77)))) == {0, 255}
