@@ -165,10 +165,13 @@ def test_a_fused_stage_computes_what_its_layers_do() -> None:
     assert one_by_one.any()
 
 
-def test_convolution_pads_every_side_as_its_margins_say() -> None:
-    layer = Convolution(2, 3, (4, 2), (1, 1), (1, 2, 0, 1))
+@pytest.mark.parametrize("margins", [(1, 2, 0, 1), (1, 1, 0, 1), (0, 1, 1, 1), (0, 0, 2, 1), (1, 0, 0, 0)])
+def test_convolution_pads_every_side_as_its_margins_say(margins: tuple[int, int, int, int]) -> None:
+    layer = Convolution(2, 3, (4, 3), (1, 1), margins)
+    top, bottom, left, right = margins
     x = torch.rand(1, 2, 6, 5)
-    padded = nn.functional.pad(x, (0, 1, 1, 2))
+    padded = nn.functional.pad(x, (left, right, top, bottom))
+    assert layer.padding == (0, 0)
     torch.testing.assert_close(layer(x), nn.functional.conv2d(padded, layer.weight, layer.bias))
 
 

@@ -54,6 +54,11 @@ def test_input_size_is_the_smallest_that_gives_as_many_outputs(
     assert output_size(n - 1, f, s, before, after) == n_out - 1
 
 
+def test_without_padding_both_sizes_are_the_lectures_formula() -> None:
+    assert [output_size(n, f=3, s=2) for n in (3, 4, 5, 28)] == [(n - 3) // 2 + 1 for n in (3, 4, 5, 28)]
+    assert [input_size(n_out, f=3, s=2) for n_out in (1, 2, 13)] == [3, 5, 27]
+
+
 @settings(deadline=None)
 @given(n=st.integers(1, 40), f=st.integers(1, 12), g=st.integers(1, 12), s=st.integers(1, 5))
 def test_same_keeps_the_size_and_with_a_stride_divides_it(n: int, f: int, g: int, s: int) -> None:

@@ -58,4 +58,4 @@ def bar(unit: str, *, transient: bool = True) -> Progress:
 def track(items: Iterable[T], description: str, total: int, unit: str = "images") -> Iterator[T]:
     """Yield `items` and draw a bar meanwhile."""
     with bar(unit) as progress:
-        yield from progress.track(items, total, progress.add_task(description, total=total, note=""))
+        yield from progress.track(items, total, task_id=progress.add_task(description, total=total, note=""))

@@ -403,7 +403,8 @@ def test_a_text_too_long_is_not_read() -> None:
 
 
 def test_a_text_as_long_as_allowed_is_read() -> None:
-    assert len(parse("->".join("A" * (MAX_CHARACTERS // 3))).terms) == MAX_CHARACTERS // 3
+    text = "->".join("A" * (MAX_CHARACTERS // 3)).ljust(MAX_CHARACTERS)
+    assert len(parse(text).terms) == MAX_CHARACTERS // 3
 
 
 def test_a_number_as_long_as_allowed_is_read() -> None:

@@ -270,6 +270,15 @@ Height: 4, and floor((4 + 2 - 7)/2) + 1 = 0.
 Way out: use padding=same, or INPUT of at least 5x5.""",
         ),
         (
+            "INPUT -> CONV(8, 3x9, s=1x2, p=1x2) -> CLASSIFIER", "1x4x1", 2,
+            """\
+CONV 3×9 does not fit a 1×4 map.
+  INPUT -> CONV(8, 3x9, s=1x2, p=1x2) -> CLASSIFIER
+           ^^^^^^^^^^^^^^^^^^^^^^^^^^
+Width: 4, and floor((4 + 4 - 9)/2) + 1 = 0.
+Way out: use padding=same, or INPUT of at least 1x5.""",
+        ),
+        (
             "INPUT -> CONV(8, 3x5, padding=3x1) -> CLASSIFIER", "28x28x1", 2,
             """\
 padding of CONV must be less than its filter size 3×5.
