@@ -1,4 +1,4 @@
-# The commands of the project. `make demo` and `make test` need Python 3.11 and nothing else.
+# The commands of the project. `make demo` and `make test` need Python 3.11 and a C++ compiler, nothing else.
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,7 +26,7 @@ format: $(VENV)/tools
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/shifts.py
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml setup.py constraints.txt $(wildcard csrc/*)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "convstage needs Python 3.11 or later")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip

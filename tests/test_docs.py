@@ -1,6 +1,8 @@
 """Every example in README.md and docs/ is run, in order, and must print what the page says."""
 
 import doctest
+import importlib
+import json
 import os
 import re
 import shlex
@@ -84,6 +86,13 @@ def test_pages_link_to_what_exists():
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_figures_are_those_of_the_measurement(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    shifts = importlib.import_module("shifts")
+    table = shifts.table(json.loads(shifts.RESULT.read_text()))
+    assert table in (ROOT / "docs/training.md").read_text()
 
 
 def test_the_changelog_names_the_version():

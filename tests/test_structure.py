@@ -15,7 +15,7 @@ MAX_LINES = 400
 #: From the bottom to the top; a module may import from its own line and from those above it only.
 LEVELS = [
     {"errors", "text"},
-    {"sizes", "files", "terminal", "stopping"},
+    {"sizes", "files", "memory", "terminal", "stopping"},
     {"stage"},
     {"network"},
     {"pattern"},

@@ -25,6 +25,7 @@ from .config import Config, make_config
 from .data import Augmentation, Dataset, choose_geometry, load_dataset, open_source, parse_size, restore_dataset
 from .errors import ConfigError, TrainingError
 from .evaluation import evaluate
+from .memory import keep_memory
 from .network import Network
 from .pattern import Pattern, Plan
 from .predict import batch_for, describe_model, forward
@@ -114,6 +115,7 @@ def resume(path: str | Path) -> Run:
 
 
 def _fit(run: Run, config: Config, dataset: Dataset, plan: Plan) -> Run:
+    keep_memory()
     with torch.random.fork_rng(devices=[]), _threads(config.threads):
         network = plan.build(config.seed).to(device(config))
         optimizer = make_optimizer(network, config.weight_decay)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from convstage.stage import active
+
 PATTERN = "INPUT -> CONV(4) -> RELU -> POOL -> FC(8) -> RELU -> CLASSIFIER"
 
 
@@ -125,7 +127,7 @@ def test_a_stopped_training_saves_and_says_how_to_go_on(tmp_path, make_folder, n
 def test_info_says_what_is_active():
     told = convstage("info")
     assert told.returncode == 0
-    assert "composed torch operations (this version has no compiled stage kernel)" in told.stdout
+    assert f"stage          {active().name} ({active().reason})" in told.stdout
     facts = json.loads(convstage("info", "--json").stdout)
     assert facts["threads"] >= 1
 

@@ -109,7 +109,11 @@ def test_a_family_of_one_is_shown_as_a_pattern() -> None:
         ([FAMILY, "-M", "2"], ConfigError, f"M is not a free letter of {FAMILY}; free letters: N."),
         ([FAMILY, "-N", "3..1"], ConfigError, "the range of N must be a count such as 2 or a range such as 1..3; got"),
         ([FAMILY, "-N"], ConfigError, "the range of N must be a count such as 2 or a range such as 1..3; got ''."),
-        ([FAMILY, "1..3"], ConfigError, "'1..3' is out of place.\nAfter the pattern come ranges such as -N 1..3."),
+        (
+            [FAMILY, "1..3"],
+            ConfigError,
+            "'1..3' is out of place.\nBeside the pattern there are ranges such as -N 1..3.",
+        ),
         ([FAMILY, "--inptu", "9x9"], ConfigError, "'--inptu' is out of place."),
         ([FAMILY, "-N", "1..200000"], ConfigError, "the family has 200,000 members; at most 100,000 are listed."),
         ([LENET, "-N", "1..3"], ConfigError, "the pattern has no free letter N."),
@@ -133,7 +137,7 @@ def test_mistakes_are_told(arguments: list[str], kind: type[ConvstageError], mes
     assert message in str(error)
 
 
-@pytest.mark.parametrize("arguments", [[], [LENET, "--classes", "0"], [LENET, "--classes", "ten"]])
+@pytest.mark.parametrize("arguments", [[LENET, "--classes", "0"], [LENET, "--classes", "ten"]])
 def test_what_click_refuses_ends_with_its_usage(arguments: list[str]) -> None:
     result = failed(*arguments)
     assert result.exit_code == 2
@@ -182,6 +186,16 @@ Give a range for N (such as N=1..3).
 """,
         ),
         ([LENET, "-N", "2"], "convstage: the pattern has no free letter N.\n"),
+        (
+            ["-N", "1..2", "INPUT -> [CONF -> RELU]*N -> CLASSIFIER"],
+            """\
+convstage: unknown layer 'CONF'.
+  INPUT -> [CONF -> RELU]*N -> CLASSIFIER
+            ^^^^
+Did you mean CONV?
+""",
+        ),
+        ([], 'convstage: there is no pattern.\nWrite it in quotes: convstage summary "INPUT -> … -> CLASSIFIER"\n'),
     ],
 )
 def test_the_program_prints_mistakes_to_stderr_and_exits_with_2(

@@ -191,6 +191,12 @@ def test_a_large_family_is_counted_but_not_listed() -> None:
     assert str(error.value) == "the family has 101,000 members; at most 100,000 are listed."
 
 
+def test_a_family_as_large_as_allowed_is_listed() -> None:
+    family = Pattern("A*N").family(N=range(1, MAX_MEMBERS + 1))
+    assert len(family) == MAX_MEMBERS
+    assert str(next(iter(family))) == "A*1"
+
+
 def test_a_family_too_large_for_len_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^the family has more than 10\^18 members; fix a letter, or leave out a \?"):
         Pattern(" -> ".join(["A?"] * 63)).family()

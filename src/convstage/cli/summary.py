@@ -18,12 +18,11 @@ IMAGE, CLASSES = "28x28x1", 10
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("pattern")
-@click.argument("letters", nargs=-1, type=click.UNPROCESSED, metavar="[-N 1..3] [-M 2]…")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="PATTERN [-N 1..3] [-M 2]…")
 @click.option("--input", "image", metavar="HxWxC", help=f"Image size; {IMAGE} when the pattern does not say either.")
 @click.option("--classes", type=click.IntRange(1), help=f"Number of classes; {CLASSES} when nothing says.")
 @click.option("--json", "as_json", is_flag=True, help="The same as data.")
-def command(pattern: str, letters: tuple[str, ...], image: str | None, classes: int | None, as_json: bool) -> None:
+def command(words: tuple[str, ...], image: str | None, classes: int | None, as_json: bool) -> None:
     r"""Account for every layer of PATTERN: sizes, parameters, cost, receptive field, memory.
 
     A pattern with free letters or optional parts is a family: give each letter a count or
@@ -33,12 +32,14 @@ def command(pattern: str, letters: tuple[str, ...], image: str | None, classes: 
     convstage summary "INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> CLASSIFIER"
     convstage summary "INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> CLASSIFIER" -N 1..3 -M 1..3
     """
+    pattern, ranges = _pattern_and_ranges(words)
     parsed = Pattern(pattern)
-    ranges = _ranges(letters)
     if parsed.is_family:
         family = parsed.family(**ranges)
         if len(family) > 1:
             members = plan_members(family, *assumed(parsed, image, classes))
+            if not any(member.plan for member in members):
+                planned(members[0].pattern, image, classes)  # raises: what is wrong with it is wrong with all
             if as_json:
                 click.echo(json.dumps([member.to_dict() for member in members], indent=1, ensure_ascii=False))
             else:
@@ -65,13 +66,19 @@ def assumed(pattern: Pattern, image: str | None, classes: int | None) -> tuple[t
     return shape, classes or (None if pattern.classes else CLASSES)
 
 
-def _ranges(words: tuple[str, ...]) -> dict[str, str]:
-    """Read ``-N 1..3 -M2`` into letters and ranges."""
+def _pattern_and_ranges(words: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    """Tell the pattern from ranges such as ``-N 1..3 -M2``, in any order."""
+    patterns: list[str] = []
     ranges: dict[str, str] = {}
     waiting = iter(words)
     for word in waiting:
         match = re.fullmatch(r"-([A-Za-z])=?(.*)", word)
-        if not match:
-            raise ConfigError(f"{word!r} is out of place.\nAfter the pattern come ranges such as -N 1..3.")
-        ranges[match[1].upper()] = match[2] or next(waiting, "")
-    return ranges
+        if match:
+            ranges[match[1].upper()] = match[2] or next(waiting, "")
+        elif patterns:
+            raise ConfigError(f"{word!r} is out of place.\nBeside the pattern there are ranges such as -N 1..3.")
+        else:
+            patterns.append(word)
+    if not patterns:
+        raise ConfigError('there is no pattern.\nWrite it in quotes: convstage summary "INPUT -> … -> CLASSIFIER"')
+    return patterns[0], ranges

@@ -1,8 +1,27 @@
-"""Which implementation of the stage is active, and why."""
+"""Which implementation of the stage is active, and why.
+
+The compiled kernels are one library beside this file, for every torch from 2.10 on. It
+holds them for several instruction sets; the widest that this machine has runs, or the
+one that ``CONVSTAGE_ISA`` names. Without the library everything works, slower.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import warnings
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from .autograd import register
+
+#: The compiled library; `pip install` makes it when there is a C++ compiler.
+LIBRARY = Path(__file__).parent / "_stage.so"
+#: Value of CONVSTAGE_ISA that leaves the library out.
+OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +34,73 @@ class Implementation:
         What runs.
     reason : str
         Why this one.
+    compiled : bool
+        Whether it is the compiled kernel.
     """
 
     name: str
     reason: str
+    compiled: bool = False
 
 
 def active() -> Implementation:
     """Return the implementation that `convstage.stage.conv_relu_pool` uses on this machine."""
-    return Implementation("composed torch operations", "this version has no compiled stage kernel")
+    library, problem = _load()
+    if library is None:
+        return Implementation("composed torch operations", problem)
+    isa = library.convstage_instruction_set().decode()
+    asked = os.environ.get("CONVSTAGE_ISA", "")
+    reason = f"CONVSTAGE_ISA={asked}" if asked == isa else f"the widest of {', '.join(instruction_sets())} here"
+    return Implementation(f"compiled kernel, {isa}", reason, compiled=True)
+
+
+def loaded() -> bool:
+    """Return whether the compiled kernel is there."""
+    return _load()[0] is not None
+
+
+def instruction_sets() -> tuple[str, ...]:
+    """Return the instruction sets that both library and machine have, the widest first; none without the library."""
+    library, _ = _load()
+    names: list[str] = []
+    while library is not None and (name := library.convstage_instruction_set_at(len(names))) is not None:
+        names.append(name.decode())
+    return tuple(names)
+
+
+def choose(isa: str) -> None:
+    """Let another of `instruction_sets` run from now on, in this process."""
+    library, problem = _load()
+    if library is None or not library.convstage_choose(isa.encode()):
+        known = ", ".join(instruction_sets()) or f"none, since {problem}"
+        raise ValueError(f"there is no instruction set {isa!r} here; there are {known}.")
+
+
+@cache
+def _load() -> tuple[ctypes.CDLL | None, str]:
+    """Return the library, or None and why not."""
+    asked = os.environ.get("CONVSTAGE_ISA", "")
+    if asked == OFF:
+        return None, "CONVSTAGE_ISA=off"
+    if not LIBRARY.exists():
+        return None, _warn("the compiled kernel was not built: there was no C++ compiler at installation")
+    try:
+        torch.ops.load_library(LIBRARY)  # type: ignore[no-untyped-call]
+        library = ctypes.CDLL(str(LIBRARY))
+    except OSError as error:
+        return None, _warn(f"the compiled kernel cannot be loaded: {error}")
+    register()
+    library.convstage_instruction_set.restype = ctypes.c_char_p
+    library.convstage_instruction_set_at.restype = ctypes.c_char_p
+    if asked and not library.convstage_choose(asked.encode()):
+        _warn(f"this machine has no instruction set CONVSTAGE_ISA={asked}; the widest that it has is used")
+    return library, ""
+
+
+def _warn(problem: str) -> str:
+    warnings.warn(
+        f"convstage: {problem}. Everything works, slower. Install a C++ compiler and convstage again, "
+        "or set CONVSTAGE_ISA=off to go without.",
+        stacklevel=2,
+    )
+    return problem

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..sizes import Margins, Padding, Pair, margins_of
+from ..sizes import Margins, Padding, Pair, margins_of, pair
+from .autograd import DEAD
+from .load import loaded
 
 
 def conv_relu_pool(
@@ -57,8 +62,32 @@ def conv_relu_pool(
     torch.Size([1, 32, 14, 14])
     """
     around = margins_of(padding, (weight.shape[2], weight.shape[3]))
-    y = F.relu(conv2d(x, weight, bias, stride, around))
-    return y if pool is None else F.max_pool2d(y, pool, pool_stride)
+    step = pair(stride, "stride")
+    window = None if pool is None else pair(pool, "pool")
+    window_step = window if pool_stride is None else pair(pool_stride, "pool_stride")
+    if _kernel_applies(x, weight, bias, window):
+        record = window is not None and torch.is_grad_enabled() and _any_gradient(x, weight, bias)
+        y, _ = torch.ops.convstage.conv_relu_pool(
+            x, weight, bias, step, around, window or (1, 1), window_step or (1, 1), record
+        )
+        return cast(Tensor, y)
+    y = F.relu(conv2d(x, weight, bias, step, around))
+    return y if window is None else F.max_pool2d(y, window, window_step)
+
+
+def _any_gradient(*tensors: Tensor | None) -> bool:
+    return any(tensor is not None and tensor.requires_grad for tensor in tensors)
+
+
+def _kernel_applies(x: Tensor, weight: Tensor, bias: Tensor | None, window: Pair | None) -> bool:
+    """Return whether the compiled kernel can do it: float32 on the processor, a window that a byte can count."""
+    given = (x, weight) if bias is None else (x, weight, bias)
+    return (
+        all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in given)
+        and x.dim() == weight.dim() == 4
+        and (window is None or window[0] * window[1] < DEAD)
+        and loaded()
+    )
 
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int | Pair, around: Margins) -> Tensor:

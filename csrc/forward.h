@@ -1,0 +1,243 @@
+// Forward.
+//
+// Per pooled row, the input rows that it depends on are copied with their zeros into a strip that
+// stays in cache. A tile of ROWS × COLUMNS cells and V vectors of filters stays in registers while
+// the filter's taps go by: V weight vectors are loaded, and every cell's input value is broadcast.
+// A tap is one (column, channel) of a filter's row: both are neighbours in memory.
+
+// Filters k..k + LANES·v of a block are stored tap by tap: [fh · fw·c][v · LANES].
+inline int64_t block_vectors(const Shape& s, int64_t k) { return s.k - k > LANES ? WIDE : 1; }
+
+size_t packed_floats(const Shape& s) { return round_up(s.k, LANES * WIDE) * s.fh * s.fw * s.c; }
+
+void pack(const Shape& s, const float* w_kfgc, float* packed) {
+  const int64_t taps = s.fh * s.fw * s.c;
+  for (int64_t k = 0; k < s.k;) {
+    const int64_t wide = block_vectors(s, k) * LANES;
+    for (int64_t tap = 0; tap < taps; ++tap)
+      for (int64_t lane = 0; lane < wide; ++lane)
+        *packed++ = k + lane < s.k ? w_kfgc[(k + lane) * taps + tap] : 0.0f;
+    k += wide;
+  }
+}
+
+// A strip of zero-padded input rows; `line` floats from one row to the next.
+struct Strip {
+  const float* cells;
+  int64_t line;
+};
+
+// Copies `rows` input rows from `top` on and `columns` columns from `left` on; outside are zeros.
+Strip copy_strip(const float* x_hwc, int64_t h, int64_t w, int64_t c, int64_t top, int64_t left, int64_t rows,
+                 int64_t columns, float* scratch) {
+  const int64_t line = columns * c;
+  const int64_t before = std::clamp<int64_t>(-left, 0, columns);
+  const int64_t inside = std::clamp<int64_t>(w - std::max<int64_t>(left, 0), 0, columns - before);
+  for (int64_t row = 0; row < rows; ++row) {
+    float* to = scratch + row * line;
+    const int64_t y = top + row;
+    if (y < 0 || y >= h) {
+      std::memset(to, 0, line * sizeof(float));
+      continue;
+    }
+    std::memset(to, 0, before * c * sizeof(float));
+    std::memcpy(to + before * c, x_hwc + (y * w + std::max<int64_t>(left, 0)) * c, inside * c * sizeof(float));
+    std::memset(to + (before + inside) * c, 0, (columns - before - inside) * c * sizeof(float));
+  }
+  return {scratch, line};
+}
+
+// What a tile reads: its first cell's place, the steps to the next, and the taps.
+struct Reading {
+  const float* cells;
+  int64_t line;         // to the next row of the filter
+  int64_t row_step;     // to the next row of cells
+  int64_t column_step;  // to the next cell of a row
+  int64_t fh, taps;
+};
+
+template <int ROWS, int COLUMNS, int V>
+inline void accumulate(const Reading& from, const float* packed, Floats (&sum)[ROWS][COLUMNS][V]) {
+  for (int64_t dy = 0; dy < from.fh; ++dy) {
+    const float* cells = from.cells + dy * from.line;
+    for (int64_t tap = 0; tap < from.taps; ++tap, packed += V * LANES) {
+      Floats weights[V];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) weights[v] = load(packed + v * LANES);
+#pragma GCC unroll 32
+      for (int row = 0; row < ROWS; ++row)
+#pragma GCC unroll 32
+        for (int column = 0; column < COLUMNS; ++column) {
+          const Floats value = splat(cells[row * from.row_step + column * from.column_step + tap]);
+#pragma GCC unroll 4
+          for (int v = 0; v < V; ++v) sum[row][column][v] += value * weights[v];
+        }
+    }
+  }
+}
+
+template <int ROWS, int COLUMNS, int V>
+inline void begin_with_bias(const float* bias_k, int64_t filters, Floats (&sum)[ROWS][COLUMNS][V]) {
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) {
+    const int64_t left = filters - v * LANES;
+    const Floats bias = bias_k && left > 0 ? load_part(bias_k + v * LANES, left) : Floats{};
+#pragma GCC unroll 32
+    for (int row = 0; row < ROWS; ++row)
+#pragma GCC unroll 32
+      for (int column = 0; column < COLUMNS; ++column) sum[row][column][v] = bias;
+  }
+}
+
+// The largest so far and where it was. As in torch: the first maximum wins, but any NaN takes over.
+struct Best {
+  Floats value;
+  Ints place;
+  void challenge(Floats other, int at) {
+    const Ints take = (other > value) | (other != other);
+    value = take ? other : value;
+    place = take ? at - Ints{} : place;
+  }
+  // ReLU; of NaN it is NaN.
+  void write(float* y, uint8_t* winner, int64_t count) const {
+    const Ints dead = value <= Floats{};
+    store_part(y, dead ? Floats{} : value, count);
+    if (winner) store_bytes_part(winner, dead ? DEAD - Ints{} : place, count);
+  }
+};
+
+struct Output {
+  float* y;
+  uint8_t* winner;  // or null
+  int64_t filters;  // of this block
+  int64_t step;     // to the next pooled cell
+};
+
+// P windows of 2 × 2 with stride 2, straight from the registers.
+template <int P, int V>
+void pooled_tile(const Reading& from, const float* packed, const float* bias_k, const Output& to) {
+  Floats sum[2][2 * P][V];
+  begin_with_bias<2, 2 * P, V>(bias_k, to.filters, sum);
+  accumulate<2, 2 * P, V>(from, packed, sum);
+#pragma GCC unroll 16
+  for (int p = 0; p < P; ++p)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      Best best{sum[0][2 * p][v], Ints{}};
+      best.challenge(sum[0][2 * p + 1][v], 1);
+      best.challenge(sum[1][2 * p][v], 2);
+      best.challenge(sum[1][2 * p + 1][v], 3);
+      const int64_t at = p * to.step + v * LANES;
+      best.write(to.y + at, to.winner ? to.winner + at : nullptr, to.filters - v * LANES);
+    }
+}
+
+// COLUMNS cells of one row, before ReLU, with LANES · V floats from one cell to the next.
+template <int COLUMNS, int V>
+void row_tile(const Reading& from, const float* packed, const float* bias_k, int64_t filters, float* cells) {
+  Floats sum[1][COLUMNS][V];
+  begin_with_bias<1, COLUMNS, V>(bias_k, filters, sum);
+  accumulate<1, COLUMNS, V>(from, packed, sum);
+#pragma GCC unroll 32
+  for (int column = 0; column < COLUMNS; ++column)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) store(cells + (column * V + v) * LANES, sum[0][column][v]);
+}
+
+using PooledTile = void (*)(const Reading&, const float*, const float*, const Output&);
+using RowTile = void (*)(const Reading&, const float*, const float*, int64_t, float*);
+
+template <int V, int... I>
+constexpr PooledTile pooled_tile_of(int size, std::integer_sequence<int, I...>) {
+  constexpr PooledTile tiles[] = {pooled_tile<I + 1, V>...};
+  return tiles[size - 1];
+}
+
+template <int V, int... I>
+constexpr RowTile row_tile_of(int size, std::integer_sequence<int, I...>) {
+  constexpr RowTile tiles[] = {row_tile<I + 1, V>...};
+  return tiles[size - 1];
+}
+
+template <int V>
+void pooled_row(const Reading& from, const float* packed, const float* bias_k, int64_t windows, const Output& to) {
+  constexpr int MOST = TILE / (4 * V);
+  Reading reading = from;
+  Output output = to;
+  for (int64_t done = 0; done < windows;) {
+    const int size = static_cast<int>(std::min<int64_t>(MOST, windows - done));
+    pooled_tile_of<V>(size, std::make_integer_sequence<int, MOST>{})(reading, packed, bias_k, output);
+    reading.cells += size * 2 * from.column_step;
+    output.y += size * to.step;
+    if (output.winner) output.winner += size * to.step;
+    done += size;
+  }
+}
+
+template <int V>
+void plain_row(const Reading& from, const float* packed, const float* bias_k, int64_t filters, int64_t columns,
+               float* cells) {
+  constexpr int MOST = TILE / V;
+  Reading reading = from;
+  for (int64_t done = 0; done < columns;) {
+    const int size = static_cast<int>(std::min<int64_t>(MOST, columns - done));
+    row_tile_of<V>(size, std::make_integer_sequence<int, MOST>{})(reading, packed, bias_k, filters, cells);
+    reading.cells += size * from.column_step;
+    cells += size * V * LANES;
+    done += size;
+  }
+}
+
+// Any window over rows of cells that lie in scratch, `wide` floats from cell to cell.
+void pool_row(const Shape& s, const float* cells, int64_t wide, int64_t columns, const Output& to) {
+  for (int64_t q = 0; q < s.qw; ++q)
+    for (int64_t lane = 0; lane < wide && lane < to.filters; lane += LANES) {
+      Best best{load(cells + q * s.psw * wide + lane), Ints{}};
+      for (int64_t a = 0; a < s.ph; ++a)
+        for (int64_t b = 0; b < s.pw; ++b)
+          if (a || b)
+            best.challenge(load(cells + (a * columns + q * s.psw + b) * wide + lane), static_cast<int>(a * s.pw + b));
+      const int64_t at = q * to.step + lane;
+      best.write(to.y + at, to.winner ? to.winner + at : nullptr, to.filters - lane);
+    }
+}
+
+inline int64_t convolved_columns(const Shape& s) { return (s.qw - 1) * s.psw + s.pw; }
+
+inline bool two_by_two(const Shape& s) { return s.ph == 2 && s.pw == 2 && s.psh == 2 && s.psw == 2; }
+
+size_t forward_scratch(const Shape& s) {
+  const int64_t columns = convolved_columns(s);
+  return s.rows_read(s.ph) * s.columns_read(columns) * s.c + s.ph * columns * WIDE * LANES + LANES;
+}
+
+void forward(const Shape& s, int64_t begin, int64_t end, const float* x_nhwc, const float* packed, const float* bias_k,
+             float* y_nqk, uint8_t* winner_nqk, float* scratch) {
+  const int64_t columns = convolved_columns(s), taps = s.fw * s.c;
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t n = unit / s.qh, q = unit % s.qh;
+    const Strip strip = copy_strip(x_nhwc + n * s.h * s.w * s.c, s.h, s.w, s.c, q * s.psh * s.sh - s.top, -s.left,
+                                   s.rows_read(s.ph), s.columns_read(columns), scratch);
+    float* cells = scratch + s.rows_read(s.ph) * strip.line;
+    Reading from{strip.cells, strip.line, s.sh * strip.line, s.sw * s.c, s.fh, taps};
+    for (int64_t k = 0; k < s.k;) {
+      const int64_t vectors = block_vectors(s, k), wide = vectors * LANES;
+      const float* weights = packed + k * s.fh * taps;
+      const float* bias = bias_k ? bias_k + k : nullptr;
+      const int64_t at = unit * s.qw * s.k + k;
+      const Output to{y_nqk + at, winner_nqk ? winner_nqk + at : nullptr, std::min(wide, s.k - k), s.k};
+      if (two_by_two(s)) {
+        (vectors == 1 ? pooled_row<1> : pooled_row<WIDE>)(from, weights, bias, s.qw, to);
+      } else {
+        for (int64_t a = 0; a < s.ph; ++a) {
+          Reading row = from;
+          row.cells += a * from.row_step;
+          (vectors == 1 ? plain_row<1> : plain_row<WIDE>)(row, weights, bias, to.filters, columns,
+                                                          cells + a * columns * wide);
+        }
+        pool_row(s, cells, wide, columns, to);
+      }
+      k += wide;
+    }
+  }
+}

@@ -1,0 +1,66 @@
+// The stage operator's kernels, without torch: shapes, raw pointers, one table of functions per instruction set.
+//
+// All arrays are float32 and height × width × channels (NHWC); array names end in their axes.
+// A stage is convolution (filters of fh × fw, stride sh × sw, zero margins) → ReLU → max pooling
+// (windows of ph × pw, stride psh × psw). A stage without pooling has a window of 1 × 1.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace convstage {
+
+// A pooled cell's winner is its place in the window, row by row; DEAD when nothing is above zero.
+constexpr uint8_t DEAD = 255;
+
+// Rows of the input gradient in a unit of work: the more, the fewer rows are written out twice.
+constexpr int64_t INPUT_ROWS = 8;
+
+struct Shape {
+  int64_t n, h, w, c;          // input
+  int64_t k, fh, fw, sh, sw;   // filters
+  int64_t top, left;           // zeros before the first row and column
+  int64_t oh, ow;              // map after the convolution
+  int64_t ph, pw, psh, psw;    // pooling window
+  int64_t qh, qw;              // map after the pooling
+
+  // Input rows (columns) that `count` rows (columns) of the map after the convolution read.
+  int64_t rows_read(int64_t count) const { return (count - 1) * sh + fh; }
+  int64_t columns_read(int64_t count) const { return (count - 1) * sw + fw; }
+};
+
+// Work is cut into units that do not depend on the number of threads. A kernel does the units
+// begin..end, and gets scratch memory of its own of the size that the table asks for.
+struct Kernels {
+  const char* name;
+
+  // Weights (k, fh, fw, c) in the order in which the forward kernel reads them.
+  size_t (*packed_floats)(const Shape&);
+  void (*pack)(const Shape&, const float* w_kfgc, float* packed);
+
+  // Units: pooled rows of all images, n × qh. `winner_nqk` may be null.
+  size_t (*forward_scratch)(const Shape&);
+  void (*forward)(const Shape&, int64_t begin, int64_t end, const float* x_nhwc, const float* packed,
+                  const float* bias_k, float* y_nqk, uint8_t* winner_nqk, float* scratch);
+
+  // Units: chunks of pooled rows; each has partial sums (k, fh, weight_line ≥ fw × c) and bias sums (k) of its own.
+  int64_t (*weight_units)(const Shape&);
+  int64_t (*weight_line)(const Shape&);  // floats from one filter row of the sums to the next
+  size_t (*weight_scratch)(const Shape&);
+  void (*weight_gradient)(const Shape&, int64_t begin, int64_t end, const float* x_nhwc, const float* gradient_nqk,
+                          const uint8_t* winner_nqk, float* partial_ukfgc, float* bias_uk, float* scratch);
+
+  // Units: INPUT_ROWS input rows, n × ceil(h / INPUT_ROWS). Stride 1 only.
+  // `packed` are the weights turned round, with input and output channels exchanged.
+  size_t (*input_scratch)(const Shape&);
+  void (*input_gradient)(const Shape&, int64_t begin, int64_t end, const float* gradient_nqk,
+                         const uint8_t* winner_nqk, const float* packed, float* dx_nhwc, float* scratch);
+};
+
+extern const Kernels SCALAR;
+#if defined(__x86_64__) || defined(_M_X64)
+extern const Kernels AVX2;
+extern const Kernels AVX512;
+#endif
+
+}  // namespace convstage

@@ -1,0 +1,43 @@
+// Vectors of VECTOR_BYTES, written with the compiler's own vector types: one text for all instruction sets.
+// Included by a kernel's translation unit inside its anonymous namespace.
+
+constexpr int LANES = VECTOR_BYTES / 4;
+
+typedef float Floats __attribute__((vector_size(VECTOR_BYTES)));
+typedef int32_t Ints __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint8_t Bytes __attribute__((vector_size(LANES)));
+
+inline Floats load(const float* from) {
+  Floats v;
+  __builtin_memcpy(&v, from, sizeof v);
+  return v;
+}
+
+inline void store(float* to, Floats v) { __builtin_memcpy(to, &v, sizeof v); }
+
+// x - 0 and not 0 + x: minus zero stays minus zero.
+inline Floats splat(float value) { return value - Floats{}; }
+
+// The first `count` lanes only; what lies behind them belongs to somebody else.
+inline void store_part(float* to, Floats v, int64_t count) {
+  if (count >= LANES) return store(to, v);
+  __builtin_memcpy(to, &v, count * sizeof(float));
+}
+
+inline Floats load_part(const float* from, int64_t count) {
+  if (count >= LANES) return load(from);
+  Floats v = {};
+  __builtin_memcpy(&v, from, count * sizeof(float));
+  return v;
+}
+
+inline void store_bytes_part(uint8_t* to, Ints v, int64_t count) {
+  Bytes bytes = __builtin_convertvector(v, Bytes);
+  __builtin_memcpy(to, &bytes, count >= LANES ? LANES : count);
+}
+
+inline Ints load_bytes_part(const uint8_t* from, int64_t count) {
+  Bytes bytes = {};
+  __builtin_memcpy(&bytes, from, count >= LANES ? LANES : count);
+  return __builtin_convertvector(bytes, Ints);
+}
