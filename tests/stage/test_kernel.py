@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import library
 from torch.nn import functional as F
 
 from convstage.stage import conv_relu_pool
@@ -179,8 +180,8 @@ def test_several_threads_may_call_at_once():
 )
 def test_torchs_own_checks_of_an_operator(windows, record):
     x, weight, bias = problem(n=2, c=3, k=4, side=10)
-    torch.library.opcheck(torch.ops.convstage.conv_relu_pool, (x, weight, bias, *windows, record))
-    torch.library.opcheck(torch.ops.convstage.conv_relu_pool, (x, weight, None, *windows, record))
+    library.opcheck(torch.ops.convstage.conv_relu_pool, (x, weight, bias, *windows, record))
+    library.opcheck(torch.ops.convstage.conv_relu_pool, (x, weight, None, *windows, record))
 
 
 def test_gradcheck():
@@ -317,7 +318,7 @@ def test_without_the_library_everything_works_with_one_warning():
 from pathlib import Path
 import torch
 import convstage.stage.load as load
-load.LIBRARY = Path("nowhere.so")
+load.KERNELS = Path("nowhere.so")
 from convstage.stage import active, conv_relu_pool
 for _ in range(2):
     print(tuple(conv_relu_pool(torch.zeros(1, 1, 4, 4), torch.zeros(2, 1, 3, 3), padding="same", pool=2).shape))

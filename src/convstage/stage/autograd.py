@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 #: A winner byte that says: nothing in this window was above zero.
 DEAD = 255
@@ -13,10 +13,10 @@ DEAD = 255
 
 def register() -> None:
     """Register shapes and gradients of the operators; the library must have been loaded."""
-    torch.library.register_fake("convstage::conv_relu_pool", _shapes)
-    torch.library.register_fake("convstage::conv_relu_pool_weight_backward", _weight_shapes)
-    torch.library.register_fake("convstage::conv_relu_pool_input_backward", _input_shapes)
-    torch.library.register_autograd("convstage::conv_relu_pool", _backward, setup_context=_remember)
+    library.register_fake("convstage::conv_relu_pool", _shapes)
+    library.register_fake("convstage::conv_relu_pool_weight_backward", _weight_shapes)
+    library.register_fake("convstage::conv_relu_pool_input_backward", _input_shapes)
+    library.register_autograd("convstage::conv_relu_pool", _backward, setup_context=_remember)
 
 
 def _shapes(

@@ -19,7 +19,7 @@ import torch
 from .autograd import register
 
 #: The compiled library; `pip install` makes it when there is a C++ compiler.
-LIBRARY = Path(__file__).parent / "_stage.so"
+KERNELS = Path(__file__).parent / "_stage.so"
 #: Value of CONVSTAGE_ISA that leaves the library out.
 OFF = "off"
 
@@ -82,11 +82,11 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     asked = os.environ.get("CONVSTAGE_ISA", "")
     if asked == OFF:
         return None, "CONVSTAGE_ISA=off"
-    if not LIBRARY.exists():
+    if not KERNELS.exists():
         return None, _warn("the compiled kernel was not built: there was no C++ compiler at installation")
     try:
-        torch.ops.load_library(LIBRARY)  # type: ignore[no-untyped-call]
-        library = ctypes.CDLL(str(LIBRARY))
+        torch.ops.load_library(KERNELS)  # type: ignore[no-untyped-call]
+        library = ctypes.CDLL(str(KERNELS))
     except OSError as error:
         return None, _warn(f"the compiled kernel cannot be loaded: {error}")
     register()
