@@ -24,6 +24,7 @@ format: $(VENV)/tools
 	$(BIN)/ruff format .
 
 bench: $(VENV)/installed
+	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/shifts.py
 
 $(VENV)/installed: pyproject.toml setup.py constraints.txt $(wildcard csrc/*)

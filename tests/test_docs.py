@@ -88,11 +88,11 @@ def test_pages_link_to_what_exists():
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_figures_are_those_of_the_measurement(monkeypatch):
+@pytest.mark.parametrize(("benchmark", "page"), [("shifts", "training.md"), ("step", "kernel.md")])
+def test_figures_are_those_of_the_measurement(monkeypatch, benchmark, page):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    shifts = importlib.import_module("shifts")
-    table = shifts.table(json.loads(shifts.RESULT.read_text()))
-    assert table in (ROOT / "docs/training.md").read_text()
+    module = importlib.import_module(benchmark)
+    assert module.table(json.loads(module.RESULT.read_text())) in (ROOT / "docs" / page).read_text()
 
 
 def test_the_changelog_names_the_version():
