@@ -9,7 +9,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 .PHONY: demo test lint format bench clean
 
 demo: $(VENV)/installed
-	$(BIN)/convstage train digits --pattern "INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> CLASSIFIER" --epochs 15
+	$(BIN)/convstage train digits --pattern "INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> CLASSIFIER" --epochs 20
 
 test: $(VENV)/tools
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup

@@ -58,9 +58,10 @@ class Classifier:
 
     Examples
     --------
-    >>> classifier = load("runs/xrays-1")                     # doctest: +SKIP
-    >>> classifier.predict(["patient.png"])[0].label          # doctest: +SKIP
-    '0-healthy'
+    ::
+
+        classifier = convstage.load("runs/xrays-1")
+        classifier.predict(["patient.png"])[0].label
     """
 
     def __init__(

@@ -66,7 +66,10 @@ def train(data: str | Path, *, config: str | Path | None = None, **settings: Any
 
     Examples
     --------
-    >>> run = train("xrays", pattern="INPUT -> [CONV -> RELU -> POOL]*4 -> FC -> RELU -> CLASSIFIER")  # doctest: +SKIP
+    ::
+
+        run = convstage.train("xrays", pattern="INPUT -> [CONV -> RELU -> POOL]*4 -> FC -> RELU -> CLASSIFIER")
+        run.metrics["accuracy"]
     """
     chosen = make_config(config, **settings)
     check_new(chosen.out, chosen.name)

@@ -1,6 +1,7 @@
 """The pixel cache: decoded once, found again by content, never half there and never wrong."""
 
 import json
+import os
 import shutil
 import time
 from dataclasses import replace
@@ -16,6 +17,7 @@ from convstage import DataError
 from convstage.data import Geometry, cache
 from convstage.data.cache import Decoded, cache_folder, decode
 from convstage.data.formats import Item, find_source
+from convstage.files import TEMPORARY
 
 GEOMETRY = Geometry(6, 5, "grey")
 
@@ -389,3 +391,13 @@ def test_the_list_says_which_data_it_is_of(data: Path, folder: Path) -> None:
     decoded(data)
     (path,) = folder.glob("*.json")
     assert json.loads(path.read_text())["data"] == str(data)
+
+
+def test_old_litter_of_killed_processes_is_removed(data: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    old, young = folder / f"{TEMPORARY}old.pixels", folder / f"{TEMPORARY}young.pixels"
+    for litter in (old, young):
+        litter.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    decoded(data)
+    assert (old.exists(), young.exists()) == (False, True)

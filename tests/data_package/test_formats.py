@@ -197,6 +197,18 @@ def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
     assert [item.name for item in source.items] == ["a/0.png", "a/1.png", "b/0.png"]
 
 
+def test_a_link_that_leads_nowhere_is_listed_as_unreadable(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(b"")
+    (tmp_path / "a/2.png").symlink_to(tmp_path / "gone.png")
+    source = find_source(tmp_path)
+    names = [item.name for item in source.items]
+    assert names == ["a/1.png", "a/2.png", "b/1.png"]
+    with pytest.raises(FileNotFoundError):
+        source.read(1)
+
+
 def test_a_data_set_below_a_hidden_folder_is_found(tmp_path: Path) -> None:
     assert len(find_source(make_folders(tmp_path / ".data", ONE)).items) == 10
 

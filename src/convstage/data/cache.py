@@ -11,8 +11,10 @@ import hashlib
 import json
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, RunError
-from ..files import atomic_path, read_json, write_json
+from ..files import TEMPORARY, atomic_path, read_json, write_json
 from ..terminal import track
 from .formats import Source
 from .images import to_pixels
@@ -30,6 +32,8 @@ from .preprocess import Geometry
 
 #: Part of every key: raise it when decoding changes.
 VERSION = 1
+#: Seconds after which a file that is still being written is taken for litter.
+LITTER_AGE = 24 * 3600
 #: In place of the digest of a file that cannot be read, before the reason.
 UNREADABLE = "unreadable: "
 
@@ -85,6 +89,7 @@ def decode(source: Source, geometry: Geometry) -> Decoded:
         unreadable = _listed(list_path, pixels_path, count, geometry)
         if unreadable is None:
             folder.mkdir(parents=True, exist_ok=True)
+            _sweep(folder)
             unreadable = _fill(source, geometry, sha256, pixels_path)
             write_json(list_path, {"data": str(source.root), "unreadable": unreadable})
         rows = np.setdiff1d(np.arange(count), [index for index, _ in unreadable])
@@ -95,6 +100,14 @@ def decode(source: Source, geometry: Geometry) -> Decoded:
             f"the pixel cache cannot be written: {error}.\nSet CONVSTAGE_CACHE to a folder with space for it."
         ) from None
     return Decoded(pixels, rows, sha256, unreadable)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written, once it is too old to be somebody's work."""
+    for litter in folder.glob(f"{TEMPORARY}*"):
+        with suppress(OSError):
+            if time.time() - litter.stat().st_mtime > LITTER_AGE:
+                litter.unlink()
 
 
 def _listed(list_path: Path, pixels_path: Path, count: int, geometry: Geometry) -> list[tuple[int, str]] | None:

@@ -126,7 +126,9 @@ def read_folders(root: Path) -> Source:
         Item(path.relative_to(root).as_posix(), classes.index(folder.name), part)
         for part, folder in listed
         for path in _in_order(folder.rglob("*"), ns.PATH)
-        if path.is_file() and not any(name.startswith(".") for name in path.relative_to(root).parts)
+        # A link that leads nowhere is no file, but somebody meant it to be one: it is listed as unreadable.
+        if (path.is_file() or path.is_symlink())
+        and not any(name.startswith(".") for name in path.relative_to(root).parts)
     ]
     return ClassFolders(root, classes, tuple(items))
 
