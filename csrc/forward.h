@@ -56,24 +56,66 @@ struct Reading {
   int64_t fh, taps;
 };
 
+// Long sums lose digits: after so many taps a tile's sums are put by, and begin anew.
+constexpr int64_t TAPS_IN_A_ROW = 128;
+
 template <int ROWS, int COLUMNS, int V>
-inline void accumulate(const Reading& from, const float* packed, Floats (&sum)[ROWS][COLUMNS][V]) {
-  for (int64_t dy = 0; dy < from.fh; ++dy) {
-    const float* cells = from.cells + dy * from.line;
-    for (int64_t tap = 0; tap < from.taps; ++tap, packed += V * LANES) {
-      Floats weights[V];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) weights[v] = load(packed + v * LANES);
+using Sums = Floats[ROWS][COLUMNS][V];
+
+// Adds `from` to `to`, and clears it.
+template <int ROWS, int COLUMNS, int V>
+inline void put_by(Sums<ROWS, COLUMNS, V>& from, Sums<ROWS, COLUMNS, V>& to) {
 #pragma GCC unroll 32
-      for (int row = 0; row < ROWS; ++row)
+  for (int row = 0; row < ROWS; ++row)
 #pragma GCC unroll 32
-        for (int column = 0; column < COLUMNS; ++column) {
-          const Floats value = splat(cells[row * from.row_step + column * from.column_step + tap]);
+    for (int column = 0; column < COLUMNS; ++column)
 #pragma GCC unroll 4
-          for (int v = 0; v < V; ++v) sum[row][column][v] += value * weights[v];
-        }
-    }
+      for (int v = 0; v < V; ++v) {
+        to[row][column][v] += from[row][column][v];
+        from[row][column][v] = Floats{};
+      }
+}
+
+template <int ROWS, int COLUMNS, int V>
+inline void accumulate_taps(const Reading& from, const float* cells, int64_t taps, const float* packed,
+                            Sums<ROWS, COLUMNS, V>& sum) {
+  for (int64_t tap = 0; tap < taps; ++tap, packed += V * LANES) {
+    Floats weights[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) weights[v] = load(packed + v * LANES);
+#pragma GCC unroll 32
+    for (int row = 0; row < ROWS; ++row)
+#pragma GCC unroll 32
+      for (int column = 0; column < COLUMNS; ++column) {
+        const Floats value = splat(cells[row * from.row_step + column * from.column_step + tap]);
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) sum[row][column][v] += value * weights[v];
+      }
   }
+}
+
+template <int ROWS, int COLUMNS, int V>
+inline void accumulate(const Reading& from, const float* packed, Sums<ROWS, COLUMNS, V>& sum) {
+  if (from.fh * from.taps <= TAPS_IN_A_ROW) {
+    for (int64_t dy = 0; dy < from.fh; ++dy)
+      accumulate_taps<ROWS, COLUMNS, V>(from, from.cells + dy * from.line, from.taps,
+                                        packed + dy * from.taps * V * LANES, sum);
+    return;
+  }
+  Floats total[ROWS][COLUMNS][V] = {};
+  int64_t in_a_row = 0;
+  for (int64_t dy = 0; dy < from.fh; ++dy)
+    for (int64_t tap = 0; tap < from.taps; tap += TAPS_IN_A_ROW) {
+      if (in_a_row >= TAPS_IN_A_ROW) {
+        put_by<ROWS, COLUMNS, V>(sum, total);
+        in_a_row = 0;
+      }
+      const int64_t now = std::min(TAPS_IN_A_ROW, from.taps - tap);
+      accumulate_taps<ROWS, COLUMNS, V>(from, from.cells + dy * from.line + tap, now,
+                                        packed + (dy * from.taps + tap) * V * LANES, sum);
+      in_a_row += now;
+    }
+  put_by<ROWS, COLUMNS, V>(total, sum);
 }
 
 template <int ROWS, int COLUMNS, int V>

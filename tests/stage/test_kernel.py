@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import library
 from torch.nn import functional as F
@@ -63,30 +63,58 @@ def stages(draw):
     return x, weight, bias, (stride, padding, pool, pool_stride)
 
 
+def run(function, dtype, x, weight, bias, windows):
+    """Return the output and the gradients of all inputs, for a gradient that is the same for all."""
+    leaves = [tensor.to(dtype).requires_grad_() for tensor in (x, weight, bias) if tensor is not None]
+    y = function(*leaves, *([None] if bias is None else []), *windows)
+    gradient = torch.cos(torch.arange(y.numel(), dtype=torch.float64)).view(y.shape).to(dtype)
+    return [y.detach(), *torch.autograd.grad(y, leaves, gradient)]
+
+
+def errors(x, weight, bias, windows):
+    """Yield root-mean-square errors against float64, ours and torch's, and the size of the values."""
+    exact = run(composed, torch.float64, x, weight, bias, windows)
+    theirs = run(composed, torch.float32, x, weight, bias, windows)
+    ours = run(lambda *args: operator(*args)[0], torch.float32, x, weight, bias, windows)
+    for truth, mine, torchs in zip(exact, ours, theirs, strict=True):
+        yield (*((value - truth).square().mean().sqrt().item() for value in (mine, torchs)), truth.abs().max().item())
+
+
+def is_close_call(x, weight, bias, windows):
+    """Return whether a window's winner hangs on rounding: then float32 may rightly choose another."""
+    stride, (top, bottom, left, right), pool, pool_stride = windows
+    padded = F.pad(x.double(), (left, right, top, bottom))
+    before = F.relu(F.conv2d(padded, weight.double(), None if bias is None else bias.double(), stride))
+    cells = F.unfold(before.flatten(0, 1)[:, None], pool, stride=pool_stride)
+    best = cells.topk(min(2, cells.shape[1]), dim=1).values
+    gap = best[:, 0] - best[:, 1] if best.shape[1] == 2 else best[:, 0]
+    return bool(((best[:, 0] > 0) & (torch.minimum(gap, best[:, 0]) < 1e-4)).any())
+
+
 @pytest.mark.parametrize("isa", ISAS)
 @given(stage=stages())
 @settings(max_examples=150, deadline=None)
 def test_values_and_gradients_are_as_exact_as_torchs(isa, stage):
-    """Against float64, the error (root mean square) is at most twice torch's own, give or take a last digit."""
+    """At most twice torch's error; on few cells that is luck, so what a sum in one row may lose is allowed, too."""
     choose(isa)
-    x, weight, bias, windows = stage
-    given_ = [tensor for tensor in (x, weight, bias) if tensor is not None]
-
-    def run(function, dtype):
-        leaves = [tensor.to(dtype).requires_grad_() for tensor in given_]
-        y = function(*leaves, *([None] if bias is None else []), *windows)
-        gradient = torch.cos(torch.arange(y.numel(), dtype=dtype)).view(y.shape)
-        return [y.detach(), *torch.autograd.grad(y, leaves, gradient)]
-
-    exact = run(composed, torch.float64)
-    theirs = run(composed, torch.float32)
-    ours = run(lambda *args: operator(*args)[0], torch.float32)
-    for truth, mine, torchs in zip(exact, ours, theirs, strict=True):
-        scale = truth.abs().max().item() + 1
-        error, torchs_error = ((value - truth).square().mean().sqrt().item() for value in (mine, torchs))
-        if torchs_error < 1e-4 * scale:  # else a tie in float32 chose another winner, for torch, too
-            assert error <= 2 * torchs_error + 2e-7 * scale
+    assume(not is_close_call(*stage))
+    x, weight, _, _ = stage
+    longest = max(weight[0].numel(), x.shape[0] * x.shape[2] * x.shape[3])
+    for ours, torchs, scale in errors(*stage):
+        assert ours <= 2 * torchs + 6e-8 * longest**0.5 * (scale + 1)
     choose(ISAS[0])
+
+
+@pytest.mark.parametrize("shape", [(8, 1, 32, 28), (8, 32, 64, 28), (8, 64, 128, 14), (2, 512, 64, 7)])
+def test_on_layers_of_usual_size_the_error_is_at_most_twice_torchs(isa, shape):
+    n, channels, filters, side = shape
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(n, channels, side, side, generator=generator)
+    weight = torch.randn(filters, channels, 3, 3, generator=generator) / (9 * channels) ** 0.5
+    bias = torch.randn(filters, generator=generator)
+    for ours, torchs, scale in errors(x, weight, bias, ((1, 1), (1, 1, 1, 1), (2, 2), (2, 2))):
+        if torchs < 1e-4 * scale:  # else a close call went to another winner
+            assert ours <= 2 * torchs
 
 
 def test_winners_are_torchs(isa):
