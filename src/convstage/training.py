@@ -78,9 +78,8 @@ def train(data: str | Path, *, config: str | Path | None = None, **settings: Any
     pattern = None if chosen.pattern is None else Pattern(chosen.pattern)
     geometry = choose_geometry(images, **_wanted_geometry(chosen, pattern))
     pattern = pattern or Pattern(default_pattern(*geometry.size))
-    plan = pattern.plan(
-        geometry.shape, len(images.classes)
-    )  # before decoding: a pattern that does not fit costs nothing
+    # Before anything is decoded: a pattern that does not fit costs nothing.
+    plan = pattern.plan(geometry.shape, len(images.classes))
     dataset = load_dataset(source, images, geometry, val=chosen.val, test=chosen.test, seed=chosen.seed)
     chosen = chosen.model_copy(
         update={

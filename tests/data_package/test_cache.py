@@ -14,64 +14,12 @@ from PIL import Image
 from platformdirs import user_cache_path
 
 from convstage.data import Geometry, cache
-from convstage.data.cache import Decoded, cache_folder, decode
-from convstage.data.formats import Item, find_source
+from convstage.data.cache import cache_folder, decode
+from convstage.data.formats import find_source
 from convstage.files import TEMPORARY
+from support.caches import GEOMETRY, Numbered, check, decoded, files
 
-GEOMETRY = Geometry(6, 5, "grey")
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give every test a cache of its own."""
-    monkeypatch.setenv("CONVSTAGE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Make a data set of two classes; of eight files, the second and the seventh are no images."""
-    random = np.random.default_rng(0)
-    for name in ("a", "b"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-        for number in range(4):
-            picture = random.integers(0, 256, (6, 5), dtype=np.uint8)
-            Image.fromarray(picture).save(tmp_path / "data" / name / f"{number}.png")
-    (tmp_path / "data/a/1.png").write_bytes(b"")
-    (tmp_path / "data/b/2.png").write_bytes(b"no image")
-    return tmp_path / "data"
-
-
-class Numbered:
-    """A source whose images show their own number; its methods can be replaced."""
-
-    root = Path("nowhere")
-    classes = ("a", "b")
-
-    def __init__(self, count: int) -> None:
-        self.items = [Item(str(index), index % 2) for index in range(count)]
-
-    def read(self, index: int) -> bytes:
-        return bytes([index])
-
-    def open(self, data: bytes) -> Image.Image:
-        return Image.new("L", (5, 6), data[0])
-
-
-def decoded(path: Path, geometry: Geometry = GEOMETRY) -> Decoded:
-    return decode(find_source(path), geometry)
-
-
-def files(folder: Path) -> set[str]:
-    """Return the suffixes of what is in the cache, by their keys and without."""
-    return {path.name for path in folder.iterdir()} if folder.exists() else set()
-
-
-def check(result: Decoded, data: Path) -> None:
-    """Check that a result is what the files of `data` hold."""
-    assert_array_equal(result.rows, [0, 2, 3, 4, 5, 7])
-    names = ("a/0", "a/2", "a/3", "b/0", "b/1", "b/3")
-    assert_array_equal(result.pixels[:, :, :, 0], [np.asarray(Image.open(data / f"{name}.png")) for name in names])
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:

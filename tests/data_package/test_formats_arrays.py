@@ -11,29 +11,7 @@ from numpy.testing import assert_array_equal
 from convstage import DataError
 from convstage.data.formats import PARTS, find_source
 from convstage.data.images import to_pixels
-
-EXPECTED = "Expected one folder for each class, or a .npz file of images and labels."
-
-
-def grey(count: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (count, 6, 5), dtype=np.uint8)
-
-
-def content(path: Path) -> tuple[tuple[str, ...], list[tuple[str | None, str, bytes]]]:
-    """Return classes, and of every image its part, class and pixels, in an order of its own."""
-    source = find_source(path)
-    rows = []
-    for index, item in enumerate(source.items):
-        pixels = to_pixels(source.open(source.read(index)), "grey", (6, 5))
-        rows.append((item.part, source.classes[item.label], pixels.tobytes()))
-    return source.classes, sorted(rows, key=str)
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(DataError) as caught:
-        find_source(path)
-    return str(caught.value)
-
+from support.sources import EXPECTED, content, grey, refusal
 
 IMAGES = grey(6)
 

@@ -14,6 +14,7 @@ from PIL import Image, PngImagePlugin
 from convstage import DataError
 from convstage.data import images
 from convstage.data.images import FORMATS_ALLOWED, is_coloured, open_image, to_pixels, upright
+from support.pictures import colours, encoded, gradient
 
 #: How each format is written without a loss; JPEG cannot.
 SAVED_AS = {
@@ -26,23 +27,6 @@ SAVED_AS = {
     "PPM": {},
 }
 NO_IMAGE = "no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM"
-
-
-def encoded(image: Image.Image, kind: str, **options) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def gradient(height: int = 12, width: int = 10) -> np.ndarray:
-    """Return a grey picture without any symmetry, smooth enough for JPEG."""
-    rows, columns = np.mgrid[:height, :width]
-    return (20 + 9 * rows + 11 * columns).astype(np.uint8)
-
-
-def colours(height: int = 12, width: int = 10) -> np.ndarray:
-    grey = gradient(height, width)
-    return np.stack([grey, 255 - grey, np.full_like(grey, 60)], axis=2)
 
 
 def reason(data: bytes) -> str:

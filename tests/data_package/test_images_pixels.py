@@ -1,7 +1,5 @@
 """Images as matrices of pixels: colour or not, arrays, sizes."""
 
-from io import BytesIO
-
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -9,23 +7,7 @@ from PIL import Image
 
 from convstage import DataError
 from convstage.data.images import from_array, is_coloured, open_image, to_pixels
-
-
-def encoded(image: Image.Image, kind: str, **options) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def gradient(height: int = 12, width: int = 10) -> np.ndarray:
-    """Return a grey picture without any symmetry, smooth enough for JPEG."""
-    rows, columns = np.mgrid[:height, :width]
-    return (20 + 9 * rows + 11 * columns).astype(np.uint8)
-
-
-def colours(height: int = 12, width: int = 10) -> np.ndarray:
-    grey = gradient(height, width)
-    return np.stack([grey, 255 - grey, np.full_like(grey, 60)], axis=2)
+from support.pictures import colours, encoded
 
 
 def test_a_grey_picture_in_a_colour_file_has_no_colour() -> None:

@@ -5,21 +5,8 @@ from __future__ import annotations
 import pytest
 
 from convstage.pattern.parse import parse
-from convstage.pattern.tree import Argument, Chain, Layer, Node, Optional, Repeat, Value, letters, optionals, walk
-
-NOWHERE = (0, 0)
-
-
-def argument(*values: Value, name: str | None = None) -> Argument:
-    return Argument(name, values, NOWHERE)
-
-
-def layer(kind: str, *arguments: Argument) -> Layer:
-    return Layer(kind, arguments, NOWHERE)
-
-
-def chain(*terms: Node | str) -> Chain:
-    return Chain(tuple(layer(term) if isinstance(term, str) else term for term in terms), NOWHERE)
+from convstage.pattern.tree import Argument, Chain, Layer, Node, Optional, Repeat, letters, optionals, walk
+from support.trees import NOWHERE, argument, chain, layer
 
 
 def repeat(body: Node | str, count: int | str) -> Repeat:

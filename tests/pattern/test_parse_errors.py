@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import strategies as st
 
 from convstage.errors import PatternError
 from convstage.pattern.parse import MAX_CHARACTERS, MAX_DEPTH, MAX_DIGITS, parse
-from convstage.pattern.tree import Argument, Chain, Layer, Node, Repeat, Value, walk
-
-NOWHERE = (0, 0)
-
-
-def argument(*values: Value, name: str | None = None) -> Argument:
-    return Argument(name, values, NOWHERE)
-
-
-def layer(kind: str, *arguments: Argument) -> Layer:
-    return Layer(kind, arguments, NOWHERE)
-
-
-def chain(*terms: Node | str) -> Chain:
-    return Chain(tuple(layer(term) if isinstance(term, str) else term for term in terms), NOWHERE)
+from convstage.pattern.tree import Repeat, walk
+from support.trees import argument, chain, layer
 
 
 @pytest.mark.parametrize(
@@ -283,18 +269,3 @@ def test_a_text_as_long_as_allowed_is_read() -> None:
 
 def test_a_number_as_long_as_allowed_is_read() -> None:
     assert parse("CONV(" + "9" * MAX_DIGITS + ")") == chain(layer("CONV", argument(10**MAX_DIGITS - 1)))
-
-
-# Properties.
-
-_names = st.from_regex(r"[A-Z_][A-Z0-9_]{0,7}", fullmatch=True)
-_words = _names.map(str.lower)
-_values = st.one_of(
-    st.integers(-(10**20), 10**20),
-    st.floats(allow_nan=False, allow_infinity=False),
-    _words,
-    st.lists(st.integers(0, 10**6), min_size=2, max_size=4).map(tuple),
-)
-_arguments = st.builds(
-    Argument, st.none() | _words, st.lists(_values, min_size=1, max_size=3).map(tuple), st.just(NOWHERE)
-)

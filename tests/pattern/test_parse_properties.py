@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from convstage.errors import PatternError
 from convstage.pattern.parse import parse
 from convstage.pattern.tree import Argument, Chain, Layer, Node, Optional, Repeat, letters
-
-NOWHERE = (0, 0)
-
+from support.trees import NOWHERE
 
 _names = st.from_regex(r"[A-Z_][A-Z0-9_]{0,7}", fullmatch=True)
 
