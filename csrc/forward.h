@@ -247,13 +247,19 @@ void pool_row(const Shape& s, const float* cells, int64_t wide, int64_t columns,
 inline int64_t convolved_columns(const Shape& s) { return (s.qw - 1) * s.psw + s.pw; }
 
 inline bool two_by_two(const Shape& s) { return s.ph == 2 && s.pw == 2 && s.psh == 2 && s.psw == 2; }
+inline bool unpooled(const Shape& s) { return s.ph == 1 && s.pw == 1 && s.psh == 1 && s.psw == 1; }
 
 size_t forward_scratch(const Shape& s) {
   const int64_t columns = convolved_columns(s);
   return s.rows_read(s.ph) * s.columns_read(columns) * s.c + s.ph * columns * WIDE * LANES + LANES;
 }
 
-void forward(const Shape& s, int64_t begin, int64_t end, const float* x_nhwc, const float* packed, const float* bias_k,
+bool always(const Shape&) { return true; }
+
+// Units: pooled rows of all images.
+int64_t forward_units(const Shape& s) { return s.n * s.qh; }
+
+bool forward(const Shape& s, int64_t begin, int64_t end, const float* x_nhwc, const float* packed, const float* bias_k,
              float* y_nqk, uint8_t* winner_nqk, float* scratch) {
   const int64_t columns = convolved_columns(s), taps = s.fw * s.c;
   for (int64_t unit = begin; unit < end; ++unit) {
@@ -282,4 +288,5 @@ void forward(const Shape& s, int64_t begin, int64_t end, const float* x_nhwc, co
       k += wide;
     }
   }
+  return true;
 }

@@ -4,6 +4,13 @@
 // on fh - 1 more rows before the pooling, which are written out from gradients and winners into a
 // strip, and convolved by the forward pass's tiles, two rows at a time.
 
+// Rows of a unit of work: the more, the fewer rows are written out twice.
+constexpr int64_t INPUT_ROWS = 8;
+
+bool stride_one(const Shape& s) { return s.sh == 1 && s.sw == 1; }
+
+int64_t input_units(const Shape& s) { return s.n * ((s.h + INPUT_ROWS - 1) / INPUT_ROWS); }
+
 size_t input_scratch(const Shape& s) { return (INPUT_ROWS + s.fh) * (s.w + s.fw - 1) * s.k + LANES; }
 
 // One row before the pooling, from column `left` on: every winner's gradient in its place, else zero.
@@ -70,7 +77,7 @@ void gradient_rows(const Shape& s, const Reading& from, const float* packed, int
   }
 }
 
-void input_gradient(const Shape& s, int64_t begin, int64_t end, const float* gradient_nqk, const uint8_t* winner_nqk,
+bool input_gradient(const Shape& s, int64_t begin, int64_t end, const float* gradient_nqk, const uint8_t* winner_nqk,
                     const float* packed, float* dx_nhwc, float* scratch) {
   Shape turned{};  // the filters as the packing sees them
   turned.k = s.c, turned.c = s.k, turned.fh = s.fh, turned.fw = s.fw;
@@ -94,4 +101,5 @@ void input_gradient(const Shape& s, int64_t begin, int64_t end, const float* gra
       c += wide;
     }
   }
+  return true;
 }

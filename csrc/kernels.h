@@ -8,6 +8,10 @@
 #include <cstring>
 #include <utility>
 
+#if VECTOR_BYTES >= 32
+#include <immintrin.h>
+#endif
+
 #include "stage.h"
 
 namespace convstage {
@@ -25,11 +29,23 @@ inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; 
 #include "forward.h"
 #include "input_gradient.h"
 #include "weight_gradient.h"
+#include "winograd.h"
+#include "winograd_stage.h"
 
 }  // namespace
 
 extern const Kernels TABLE;
-const Kernels TABLE = {NAME,         packed_floats,  pack,            forward_scratch, forward,       weight_units,
-                       patch_line,   weight_scratch, weight_gradient, input_scratch,   input_gradient};
+const Kernels TABLE = {
+    NAME,
+    {forward_by<Pooled>(pooled_applies), forward_by<Plain>(plain_applies), forward_by<Small>(winograd_shape),
+     {always, packed_floats, pack, forward_units, forward_scratch, forward}},
+    {{winograd_shape, Small::packed_floats, Small::pack, InputGradientBy<Small>::units,
+      InputGradientBy<Small>::scratch, InputGradientBy<Small>::run},
+     {stride_one, packed_floats, pack, input_units, input_scratch, input_gradient}},
+    weight_units,
+    patch_line,
+    weight_scratch,
+    weight_gradient,
+};
 
 }  // namespace convstage

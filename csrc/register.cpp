@@ -1,5 +1,7 @@
 // The operators as torch sees them: tensors in, checks, threads, tensors out. The only file that knows torch.
+#include <atomic>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -90,7 +92,16 @@ void parallel_for(int64_t count, const F& work) {
       const_cast<F*>(&work)));
 }
 
-std::unique_ptr<float[]> scratch(size_t floats) { return std::unique_ptr<float[]>(new float[floats]); }
+// Scratch memory begins at a cache line: a vector that straddles two costs twice.
+constexpr std::align_val_t LINE{64};
+
+struct FreeScratch {
+  void operator()(float* memory) const { ::operator delete[](memory, LINE); }
+};
+
+using Scratch = std::unique_ptr<float[], FreeScratch>;
+
+Scratch scratch(size_t floats) { return Scratch(static_cast<float*>(::operator new[](floats * sizeof(float), LINE))); }
 
 // A tensor (n, c, h, w) of any strides as an array n × h × w × c: the tensor's own memory if it lies so.
 template <class T>
@@ -176,10 +187,21 @@ void read_windows(Arguments& arguments, Shape& s) {
   s.qh = (s.oh - s.ph) / s.psh + 1, s.qw = (s.ow - s.pw) / s.psw + 1;
 }
 
-std::unique_ptr<float[]> packed_weights(const Shape& s, const float* w_kfgc) {
-  auto packed = scratch(active().packed_floats(s));
-  active().pack(s, w_kfgc, packed.get());
-  return packed;
+// Runs the first algorithm that is for this shape and these numbers. `packed_for` is the shape as the packing sees it.
+template <class Algorithms, class Run>
+void run_first(const Algorithms& algorithms, const Shape& s, const Shape& packed_for, const float* w_kfgc,
+               const Run& run) {
+  for (const auto& algorithm : algorithms) {
+    if (!algorithm.applies(s)) continue;
+    const auto packed = scratch(algorithm.packed_floats(packed_for));
+    algorithm.pack(packed_for, w_kfgc, packed.get());
+    std::atomic<bool> done{true};
+    parallel_for(algorithm.units(s), [&](int64_t begin, int64_t end) {
+      const auto memory = scratch(algorithm.scratch(s));
+      if (!run(algorithm, begin, end, packed.get(), memory.get())) done = false;
+    });
+    if (done) return;
+  }
 }
 
 // (x, weight, bias?, stride, padding, pool, pool_stride, record) -> (y, winner)
@@ -200,14 +222,13 @@ void forward(StableIValue* stack, uint64_t, uint64_t) {
   Tensor y = Tensor::make(s.n, s.qh, s.qw, s.k, aoti_torch_dtype_float32());
   Tensor winner = Tensor::make(record ? s.n : 0, s.qh, s.qw, s.k, aoti_torch_dtype_uint8());
   if (s.n > 0 && s.k > 0) {
-    const auto packed = packed_weights(s, weight.data);
     float* y_data = y.write<float>();
     uint8_t* winner_data = record ? winner.write<uint8_t>() : nullptr;
     const float* bias_data = bias ? bias->read<float>() : nullptr;
-    parallel_for(s.n * s.qh, [&](int64_t begin, int64_t end) {
-      const auto memory = scratch(active().forward_scratch(s));
-      active().forward(s, begin, end, x.data, packed.get(), bias_data, y_data, winner_data, memory.get());
-    });
+    run_first(active().forward, s, s, weight.data,
+              [&](const Forward& algorithm, int64_t begin, int64_t end, const float* packed, float* memory) {
+                return algorithm.run(s, begin, end, x.data, packed, bias_data, y_data, winner_data, memory);
+              });
   }
   stack[0] = y.release();
   stack[1] = winner.release();
@@ -281,12 +302,11 @@ void input_backward(StableIValue* stack, uint64_t, uint64_t) {
           turned[(c * s.fh * s.fw + s.fh * s.fw - 1 - tap) * s.k + k] = weight.data[(k * s.fh * s.fw + tap) * s.c + c];
     Shape exchanged = s;
     exchanged.k = s.c, exchanged.c = s.k;
-    const auto packed = packed_weights(exchanged, turned.get());
     float* dx_data = dx.write<float>();
-    parallel_for(s.n * ((s.h + INPUT_ROWS - 1) / INPUT_ROWS), [&](int64_t begin, int64_t end) {
-      const auto memory = scratch(active().input_scratch(s));
-      active().input_gradient(s, begin, end, gradient.data, winner.data, packed.get(), dx_data, memory.get());
-    });
+    run_first(active().input_gradient, s, exchanged, turned.get(),
+              [&](const InputGradient& algorithm, int64_t begin, int64_t end, const float* packed, float* memory) {
+                return algorithm.run(s, begin, end, gradient.data, winner.data, packed, dx_data, memory);
+              });
   }
   stack[0] = dx.release();
 }

@@ -13,9 +13,6 @@ namespace convstage {
 // A pooled cell's winner is its place in the window, row by row; DEAD when nothing is above zero.
 constexpr uint8_t DEAD = 255;
 
-// Rows of the input gradient in a unit of work: the more, the fewer rows are written out twice.
-constexpr int64_t INPUT_ROWS = 8;
-
 struct Shape {
   int64_t n, h, w, c;          // input
   int64_t k, fh, fw, sh, sw;   // filters
@@ -31,17 +28,32 @@ struct Shape {
 
 // Work is cut into units that do not depend on the number of threads. A kernel does the units
 // begin..end, and gets scratch memory of its own of the size that the table asks for.
-struct Kernels {
-  const char* name;
 
-  // Weights (k, fh, fw, c) in the order in which the forward kernel reads them.
+// One algorithm for the forward pass or the input gradient. It may not be for every shape, and `run`
+// says whether it was for these numbers; where not, the next one of the table does all the work.
+template <class Run>
+struct Algorithm {
+  bool (*applies)(const Shape&);
   size_t (*packed_floats)(const Shape&);
   void (*pack)(const Shape&, const float* w_kfgc, float* packed);
+  int64_t (*units)(const Shape&);
+  size_t (*scratch)(const Shape&);
+  Run run;
+};
 
-  // Units: pooled rows of all images, n × qh. `winner_nqk` may be null.
-  size_t (*forward_scratch)(const Shape&);
-  void (*forward)(const Shape&, int64_t begin, int64_t end, const float* x_nhwc, const float* packed,
-                  const float* bias_k, float* y_nqk, uint8_t* winner_nqk, float* scratch);
+// `winner_nqk` may be null.
+using Forward = Algorithm<bool (*)(const Shape&, int64_t begin, int64_t end, const float* x_nhwc, const float* packed,
+                                   const float* bias_k, float* y_nqk, uint8_t* winner_nqk, float* scratch)>;
+
+// `packed` are the filters turned round, with input and output channels exchanged, packed for a shape so exchanged.
+using InputGradient =
+    Algorithm<bool (*)(const Shape&, int64_t begin, int64_t end, const float* gradient_nqk, const uint8_t* winner_nqk,
+                       const float* packed, float* dx_nhwc, float* scratch)>;
+
+struct Kernels {
+  const char* name;
+  Forward forward[4];               // tried in this order; the last one is for every shape
+  InputGradient input_gradient[2];  // the last one is for stride 1
 
   // Units: chunks of pooled rows; each has partial sums (k, fh, weight_line ≥ fw × c) and bias sums (k) of its own.
   int64_t (*weight_units)(const Shape&);
@@ -49,12 +61,6 @@ struct Kernels {
   size_t (*weight_scratch)(const Shape&);
   void (*weight_gradient)(const Shape&, int64_t begin, int64_t end, const float* x_nhwc, const float* gradient_nqk,
                           const uint8_t* winner_nqk, float* partial_ukfgc, float* bias_uk, float* scratch);
-
-  // Units: INPUT_ROWS input rows, n × ceil(h / INPUT_ROWS). Stride 1 only.
-  // `packed` are the weights turned round, with input and output channels exchanged.
-  size_t (*input_scratch)(const Shape&);
-  void (*input_gradient)(const Shape&, int64_t begin, int64_t end, const float* gradient_nqk,
-                         const uint8_t* winner_nqk, const float* packed, float* dx_nhwc, float* scratch);
 };
 
 extern const Kernels SCALAR;

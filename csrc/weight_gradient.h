@@ -136,7 +136,7 @@ void weight_gradient(const Shape& s, int64_t begin, int64_t end, const float* x_
                                      s.rows_read((rows - 1) * s.psh + s.ph), columns, scratch);
       const int64_t at = (n * s.qh + q) * s.qw * s.k;
       if (narrow(s)) {
-        narrow_sums(s, rows, strip, gradient_nqk + at, winner_nqk + at, partial, bias);
+        (unpooled(s) ? narrow_sums<false> : narrow_sums<true>)(s, rows, strip, gradient_nqk + at, winner_nqk + at, partial, bias);
         continue;
       }
       list_winners(s, rows, gradient_nqk + at, winner_nqk + at, strip.line, lists, capacity, counts, bias);

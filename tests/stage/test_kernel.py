@@ -14,7 +14,7 @@ from torch import library
 from torch.nn import functional as F
 
 from convstage.stage import conv_relu_pool
-from convstage.stage.autograd import DEAD
+from convstage.stage.autograd import DEAD, unpool
 from convstage.stage.load import active, choose, instruction_sets
 
 # A machine that builds nothing is no place to test the kernel, and must not pass for one.
@@ -105,7 +105,7 @@ def test_values_and_gradients_are_as_exact_as_torchs(isa, stage):
     choose(ISAS[0])
 
 
-@pytest.mark.parametrize("shape", [(8, 1, 32, 28), (8, 32, 64, 28), (8, 64, 128, 14), (2, 512, 64, 7)])
+@pytest.mark.parametrize("shape", [(8, 1, 32, 28), (8, 32, 64, 28), (8, 64, 128, 14), (2, 512, 64, 7), (8, 32, 32, 28)])
 def test_on_layers_of_usual_size_the_error_is_at_most_twice_torchs(isa, shape):
     n, channels, filters, side = shape
     generator = torch.Generator().manual_seed(0)
@@ -148,12 +148,44 @@ def test_nan_and_infinity_are_torchs(isa):
         assert torch.equal(winner == DEAD, expected == 0)
 
 
+@pytest.mark.parametrize("pool", [(2, 2), (1, 1)])
+@pytest.mark.parametrize("strange", [float("nan"), float("inf"), -float("inf"), 3e38])
+def test_nan_and_infinity_stay_where_torch_has_them(isa, strange, pool):
+    """With channels enough for Winograd's algorithm, which would spread them over a tile."""
+    x, weight, bias = (tensor.detach() for tensor in problem(c=32))
+    windows = ((1, 1), (1, 1, 1, 1), pool, pool)
+    x[1, 5, 7, 8] = strange
+    expected = composed(x, weight, bias, *windows)
+    y, winner = operator(x, weight, bias, *windows)
+    assert torch.equal(y.isfinite(), expected.isfinite())
+    assert torch.equal(y.isnan(), expected.isnan())
+    torch.testing.assert_close(y[::2], expected[::2], rtol=1e-4, atol=1e-4)
+    gradient = torch.ones_like(y)
+    gradient[winner != DEAD] *= torch.where(torch.arange(int((winner != DEAD).sum())) == 99, strange, 1)
+    dense = unpool(gradient, winner, x.shape, weight.shape, *windows)
+    theirs = torch.nn.grad.conv2d_input(x.shape, weight, dense, padding=1)
+    dx = torch.ops.convstage.conv_relu_pool_input_backward(gradient, winner, weight, x.shape, *windows)
+    assert torch.equal(dx.isfinite(), theirs.isfinite())
+
+
 def test_there_is_no_gradient_at_zero(isa):
     x = torch.zeros(1, 1, 4, 4, requires_grad=True)
     y, winner = operator(x, torch.ones(1, 1, 1, 1), None, (1, 1), (0, 0, 0, 0), (2, 2), (2, 2))
     y.sum().backward()
     assert (winner == DEAD).all()
     assert not x.grad.any()
+
+
+@pytest.mark.parametrize("channels", [3, 16, 32, 48])
+@pytest.mark.parametrize(("same", "winners"), [((1, 1), {0}), ((1, 0), {0, 1}), ((0, 1), {0, 2})])
+def test_where_the_image_is_flat_the_first_cell_wins(isa, channels, same, winners):
+    """Flat in all directions, down the columns, along the rows: whichever algorithm runs, equal cells stay equal."""
+    generator = torch.Generator().manual_seed(0)
+    extents = (1 if same[0] else 22, 1 if same[1] else 22)
+    x = torch.randn(2, channels, *extents, generator=generator).expand(2, channels, 22, 22)
+    weight = torch.randn(40, channels, 3, 3, generator=generator)
+    _, winner = operator(x, weight, None, (1, 1), (0, 0, 0, 0), (2, 2), (2, 2))
+    assert set(winner.unique().tolist()) == winners | {DEAD}
 
 
 def problem(n=3, c=16, k=33, side=20):
@@ -203,11 +235,14 @@ def test_several_threads_may_call_at_once():
         (((1, 1), (1, 1, 1, 1), (2, 2), (2, 2)), True),
         (((1, 1), (0, 0, 0, 0), (3, 3), (2, 2)), True),
         (((2, 2), (1, 1, 1, 1), (2, 2), (1, 1)), True),
-        (((1, 1), (1, 1, 1, 1), (1, 1), (1, 1)), False),
+        (((1, 1), (1, 1, 1, 1), (1, 1), (1, 1)), True),
+        (((1, 1), (1, 1, 1, 1), (2, 2), (2, 2)), False),
     ],
 )
 def test_torchs_own_checks_of_an_operator(windows, record):
     x, weight, bias = problem(n=2, c=3, k=4, side=10)
+    if not record:
+        x, weight, bias = x.detach(), weight.detach(), bias.detach()
     library.opcheck(torch.ops.convstage.conv_relu_pool, (x, weight, bias, *windows, record))
     library.opcheck(torch.ops.convstage.conv_relu_pool, (x, weight, None, *windows, record))
 
@@ -229,11 +264,12 @@ def test_gradcheck():
         )
 
 
-def test_a_stage_without_pooling_keeps_no_winners():
-    x, weight, bias = problem()
-    y, winner = operator(x, weight, bias, (1, 1), (1, 1, 1, 1), (1, 1), (1, 1), record=False)
-    assert winner.numel() == 0
+@pytest.mark.parametrize("channels", [1, 3, 5, 32, 40])
+def test_a_stage_without_pooling(isa, channels):
+    x, weight, bias = problem(c=channels)
+    y, winner = operator(x, weight, bias, (1, 1), (1, 1, 1, 1), (1, 1), (1, 1))
     expected = F.relu(F.conv2d(x, weight, bias, padding=1))
+    assert torch.equal(winner == DEAD, y == 0)
     torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-4)
     ours = torch.autograd.grad(y.square().sum(), (x, weight, bias))
     theirs = torch.autograd.grad(expected.square().sum(), (x, weight, bias))

@@ -9,6 +9,8 @@ from torch import Tensor, library
 
 #: A winner byte that says: nothing in this window was above zero.
 DEAD = 255
+#: Inputs of up to so many channels have a kernel of their own for the weight gradient.
+FEW_CHANNELS = 4
 
 
 def register() -> None:
@@ -63,35 +65,33 @@ def _input_shapes(
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     x, weight, bias, *windows, record = inputs
-    y, winner = output
     ctx.windows = windows
     ctx.has_bias = bias is not None
-    ctx.pooled = record
-    ctx.plain = list(windows[2]) == list(windows[3]) == [1, 1]
-    # A stage without pooling needs no winners: its own output says what is alive.
-    ctx.save_for_backward(x, weight, winner if record else y)
+    ctx.recorded = record
+    ctx.save_for_backward(x, weight, output[1])
 
 
 def _backward(ctx: Any, gradient: Tensor, _winner: Tensor) -> tuple[Tensor | None, ...]:
-    x, weight, kept = ctx.saved_tensors
-    wanted = ctx.needs_input_grad
-    if not ctx.pooled and not ctx.plain:
+    if not ctx.recorded:
         raise RuntimeError("convstage::conv_relu_pool keeps what its gradient needs with record=True only")
-    if not ctx.pooled:
-        masked = torch.ops.aten.threshold_backward(gradient, kept, 0)
-        gradients = dense_backward(masked, x, weight, ctx.windows, [wanted[0], wanted[1], wanted[2]])
-        return (*gradients, *(None,) * 5)
+    x, weight, winner = ctx.saved_tensors
+    ops, windows = torch.ops.convstage, ctx.windows
+    dx_wanted, dw_wanted, db_wanted = ctx.needs_input_grad[0], ctx.needs_input_grad[1], ctx.needs_input_grad[2]
+    # Without a pooling every live cell is a winner: lists of them have no advantage over torch's dense products,
+    # unless the input has few channels, which those are slow at.
+    listed = list(windows[2]) != [1, 1] or x.shape[1] <= FEW_CHANNELS
+    strided = max(windows[0]) > 1
     dx = dw = db = None
-    stride = ctx.windows[0]
-    if wanted[1] or wanted[2]:
-        ops = torch.ops.convstage
-        dw, db = ops.conv_relu_pool_weight_backward(gradient, kept, x, weight.shape[2:], *ctx.windows)
-    if wanted[0] and max(stride) == 1:
-        dx = torch.ops.convstage.conv_relu_pool_input_backward(gradient, kept, weight, x.shape, *ctx.windows)
-    elif wanted[0]:
-        dense = unpool(gradient, kept, x.shape, weight.shape, *ctx.windows)
-        dx = dense_backward(dense, x, weight, ctx.windows, [True, False, False])[0]
-    return (dx, dw if wanted[1] else None, db if ctx.has_bias and wanted[2] else None, *(None,) * 5)
+    if (dw_wanted or db_wanted) and listed:
+        dw, db = ops.conv_relu_pool_weight_backward(gradient, winner, x, weight.shape[2:], *windows)
+    if dx_wanted and not strided:
+        dx = ops.conv_relu_pool_input_backward(gradient, winner, weight, x.shape, *windows)
+    rest = [dx_wanted and strided, dw_wanted and not listed, db_wanted and not listed]
+    if any(rest):
+        dense = unpool(gradient, winner, x.shape, weight.shape, *windows)
+        dense_dx, dense_dw, dense_db = dense_backward(dense, x, weight, windows, rest)
+        dx, dw, db = (dx if dense_dx is None else dense_dx), (dw if listed else dense_dw), (db if listed else dense_db)
+    return (dx, dw if dw_wanted else None, db if ctx.has_bias and db_wanted else None, *(None,) * 5)
 
 
 def dense_backward(
@@ -121,6 +121,8 @@ def unpool(
     pool_stride: list[int],
 ) -> Tensor:
     """Return the gradient before the pooling: every winner's in its place, zero elsewhere."""
+    if list(pool) == list(pool_stride) == [1, 1]:
+        return gradient.masked_fill(winner == DEAD, 0)
     n, filters, rows, columns = gradient.shape
     high = (x[2] + padding[0] + padding[1] - weight[2]) // stride[0] + 1
     wide = (x[3] + padding[2] + padding[3] - weight[3]) // stride[1] + 1

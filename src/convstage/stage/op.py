@@ -66,7 +66,7 @@ def conv_relu_pool(
     window = None if pool is None else pair(pool, "pool")
     window_step = window if pool_stride is None else pair(pool_stride, "pool_stride")
     if _kernel_applies(x, weight, bias, window):
-        record = window is not None and torch.is_grad_enabled() and _any_gradient(x, weight, bias)
+        record = torch.is_grad_enabled() and _any_gradient(x, weight, bias)
         y, _ = torch.ops.convstage.conv_relu_pool(
             x, weight, bias, step, around, window or (1, 1), window_step or (1, 1), record
         )
