@@ -13,7 +13,8 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-FLAGS = ["-O3", "-std=c++17", "-fPIC", "-fvisibility=hidden"]
+#: Predictive commoning keeps loaded cells for the next tap, and has no registers left for the sums.
+FLAGS = ["-O3", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-predictive-commoning", "-g0"]
 #: Flags of the objects that only some processors can run; which of them runs is decided at run time.
 WIDE = {
     "kernels_avx512.cpp": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"],

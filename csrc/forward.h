@@ -56,6 +56,13 @@ struct Reading {
   int64_t fh, taps;
 };
 
+// The step from cell to cell of a row is known to the compiler for one and for three channels, if there are few taps
+// (STEP is 0 otherwise): a first layer would spend its time on addresses.
+template <int STEP>
+inline int64_t column_step(const Reading& from) {
+  return STEP ? STEP : from.column_step;
+}
+
 // Long sums lose digits: after so many taps a tile's sums are put by, and begin anew.
 constexpr int64_t TAPS_IN_A_ROW = 128;
 
@@ -76,7 +83,7 @@ inline void put_by(Sums<ROWS, COLUMNS, V>& from, Sums<ROWS, COLUMNS, V>& to) {
       }
 }
 
-template <int ROWS, int COLUMNS, int V>
+template <int ROWS, int COLUMNS, int V, int STEP>
 inline void accumulate_taps(const Reading& from, const float* cells, int64_t taps, const float* packed,
                             Sums<ROWS, COLUMNS, V>& sum) {
   for (int64_t tap = 0; tap < taps; ++tap, packed += V * LANES) {
@@ -87,18 +94,18 @@ inline void accumulate_taps(const Reading& from, const float* cells, int64_t tap
     for (int row = 0; row < ROWS; ++row)
 #pragma GCC unroll 32
       for (int column = 0; column < COLUMNS; ++column) {
-        const Floats value = splat(cells[row * from.row_step + column * from.column_step + tap]);
+        const Floats value = splat(cells[row * from.row_step + column * column_step<STEP>(from) + tap]);
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) sum[row][column][v] += value * weights[v];
       }
   }
 }
 
-template <int ROWS, int COLUMNS, int V>
+template <int ROWS, int COLUMNS, int V, int STEP = 0>
 inline void accumulate(const Reading& from, const float* packed, Sums<ROWS, COLUMNS, V>& sum) {
-  if (from.fh * from.taps <= TAPS_IN_A_ROW) {
+  if (STEP || from.fh * from.taps <= TAPS_IN_A_ROW) {
     for (int64_t dy = 0; dy < from.fh; ++dy)
-      accumulate_taps<ROWS, COLUMNS, V>(from, from.cells + dy * from.line, from.taps,
+      accumulate_taps<ROWS, COLUMNS, V, STEP>(from, from.cells + dy * from.line, from.taps,
                                         packed + dy * from.taps * V * LANES, sum);
     return;
   }
@@ -111,7 +118,7 @@ inline void accumulate(const Reading& from, const float* packed, Sums<ROWS, COLU
         in_a_row = 0;
       }
       const int64_t now = std::min(TAPS_IN_A_ROW, from.taps - tap);
-      accumulate_taps<ROWS, COLUMNS, V>(from, from.cells + dy * from.line + tap, now,
+      accumulate_taps<ROWS, COLUMNS, V, STEP>(from, from.cells + dy * from.line + tap, now,
                                         packed + (dy * from.taps + tap) * V * LANES, sum);
       in_a_row += now;
     }
@@ -155,31 +162,51 @@ struct Output {
   int64_t step;     // to the next pooled cell
 };
 
+// The largest of four cells without NaN, after ReLU, and which it was: the first of equals.
+inline void pool_four(Floats a, Floats b, Floats c, Floats d, float* y, uint8_t* winner, int64_t count) {
+  const Floats above = b > a ? b : a, below = d > c ? d : c, most = below > above ? below : above;
+  store_part(y, most > Floats{} ? most : Floats{}, count);
+  if (!winner) return;
+  Ints place = 3 - Ints{};
+  place = c == most ? 2 - Ints{} : place;
+  place = b == most ? 1 - Ints{} : place;
+  place = a == most ? Ints{} : place;
+  store_bytes_part(winner, most > Floats{} ? place : DEAD - Ints{}, count);
+}
+
 // P windows of 2 × 2 with stride 2, straight from the registers.
-template <int P, int V>
+template <int P, int V, int STEP>
 void pooled_tile(const Reading& from, const float* packed, const float* bias_k, const Output& to) {
   Floats sum[2][2 * P][V];
   begin_with_bias<2, 2 * P, V>(bias_k, to.filters, sum);
-  accumulate<2, 2 * P, V>(from, packed, sum);
+  accumulate<2, 2 * P, V, STEP>(from, packed, sum);
 #pragma GCC unroll 16
   for (int p = 0; p < P; ++p)
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
-      Best best{sum[0][2 * p][v], Ints{}};
-      best.challenge(sum[0][2 * p + 1][v], 1);
-      best.challenge(sum[1][2 * p][v], 2);
-      best.challenge(sum[1][2 * p + 1][v], 3);
+      const Floats a = sum[0][2 * p][v], b = sum[0][2 * p + 1][v], c = sum[1][2 * p][v], d = sum[1][2 * p + 1][v];
       const int64_t at = p * to.step + v * LANES;
-      best.write(to.y + at, to.winner ? to.winner + at : nullptr, to.filters - v * LANES);
+      uint8_t* winner = to.winner ? to.winner + at : nullptr;
+      // A sum is NaN if a part of it is; rarely also if none is, and that does no harm.
+      const Floats all = (a + b) + (c + d);
+      if (any(all != all)) {
+        Best best{a, Ints{}};
+        best.challenge(b, 1);
+        best.challenge(c, 2);
+        best.challenge(d, 3);
+        best.write(to.y + at, winner, to.filters - v * LANES);
+      } else {
+        pool_four(a, b, c, d, to.y + at, winner, to.filters - v * LANES);
+      }
     }
 }
 
 // COLUMNS cells of one row, before ReLU, with LANES · V floats from one cell to the next.
-template <int COLUMNS, int V>
+template <int COLUMNS, int V, int STEP>
 void row_tile(const Reading& from, const float* packed, const float* bias_k, int64_t filters, float* cells) {
   Floats sum[1][COLUMNS][V];
   begin_with_bias<1, COLUMNS, V>(bias_k, filters, sum);
-  accumulate<1, COLUMNS, V>(from, packed, sum);
+  accumulate<1, COLUMNS, V, STEP>(from, packed, sum);
 #pragma GCC unroll 32
   for (int column = 0; column < COLUMNS; ++column)
 #pragma GCC unroll 4
@@ -189,26 +216,26 @@ void row_tile(const Reading& from, const float* packed, const float* bias_k, int
 using PooledTile = void (*)(const Reading&, const float*, const float*, const Output&);
 using RowTile = void (*)(const Reading&, const float*, const float*, int64_t, float*);
 
-template <int V, int... I>
+template <int V, int STEP, int... I>
 constexpr PooledTile pooled_tile_of(int size, std::integer_sequence<int, I...>) {
-  constexpr PooledTile tiles[] = {pooled_tile<I + 1, V>...};
+  constexpr PooledTile tiles[] = {pooled_tile<I + 1, V, STEP>...};
   return tiles[size - 1];
 }
 
-template <int V, int... I>
+template <int V, int STEP, int... I>
 constexpr RowTile row_tile_of(int size, std::integer_sequence<int, I...>) {
-  constexpr RowTile tiles[] = {row_tile<I + 1, V>...};
+  constexpr RowTile tiles[] = {row_tile<I + 1, V, STEP>...};
   return tiles[size - 1];
 }
 
-template <int V>
-void pooled_row(const Reading& from, const float* packed, const float* bias_k, int64_t windows, const Output& to) {
+template <int V, int STEP>
+void pooled_row_by(const Reading& from, const float* packed, const float* bias_k, int64_t windows, const Output& to) {
   constexpr int MOST = TILE / (4 * V);
   Reading reading = from;
   Output output = to;
   for (int64_t done = 0; done < windows;) {
     const int size = static_cast<int>(std::min<int64_t>(MOST, windows - done));
-    pooled_tile_of<V>(size, std::make_integer_sequence<int, MOST>{})(reading, packed, bias_k, output);
+    pooled_tile_of<V, STEP>(size, std::make_integer_sequence<int, MOST>{})(reading, packed, bias_k, output);
     reading.cells += size * 2 * from.column_step;
     output.y += size * to.step;
     if (output.winner) output.winner += size * to.step;
@@ -216,18 +243,37 @@ void pooled_row(const Reading& from, const float* packed, const float* bias_k, i
   }
 }
 
-template <int V>
-void plain_row(const Reading& from, const float* packed, const float* bias_k, int64_t filters, int64_t columns,
+template <int V, int STEP>
+void plain_row_by(const Reading& from, const float* packed, const float* bias_k, int64_t filters, int64_t columns,
                float* cells) {
   constexpr int MOST = TILE / V;
   Reading reading = from;
   for (int64_t done = 0; done < columns;) {
     const int size = static_cast<int>(std::min<int64_t>(MOST, columns - done));
-    row_tile_of<V>(size, std::make_integer_sequence<int, MOST>{})(reading, packed, bias_k, filters, cells);
+    row_tile_of<V, STEP>(size, std::make_integer_sequence<int, MOST>{})(reading, packed, bias_k, filters, cells);
     reading.cells += size * from.column_step;
     cells += size * V * LANES;
     done += size;
   }
+}
+
+inline int64_t known_step(const Reading& from) {
+  return from.fh * from.taps <= TAPS_IN_A_ROW ? from.column_step : 0;
+}
+
+template <int V>
+void pooled_row(const Reading& from, const float* packed, const float* bias_k, int64_t windows, const Output& to) {
+  const int64_t step = known_step(from);
+  (step == 1 ? pooled_row_by<V, 1> : step == 3 ? pooled_row_by<V, 3> : pooled_row_by<V, 0>)(from, packed, bias_k,
+                                                                                              windows, to);
+}
+
+template <int V>
+void plain_row(const Reading& from, const float* packed, const float* bias_k, int64_t filters, int64_t columns,
+               float* cells) {
+  const int64_t step = known_step(from);
+  (step == 1 ? plain_row_by<V, 1> : step == 3 ? plain_row_by<V, 3> : plain_row_by<V, 0>)(from, packed, bias_k, filters,
+                                                                                           columns, cells);
 }
 
 // Any window over rows of cells that lie in scratch, `wide` floats from cell to cell.

@@ -18,6 +18,19 @@ inline void store(float* to, Floats v) { __builtin_memcpy(to, &v, sizeof v); }
 // x - 0 and not 0 + x: minus zero stays minus zero.
 inline Floats splat(float value) { return value - Floats{}; }
 
+// Whether a comparison holds in any lane.
+inline bool any(Ints holds) {
+#if VECTOR_BYTES == 64
+  return _mm512_movepi32_mask(reinterpret_cast<__m512i>(holds)) != 0;
+#elif VECTOR_BYTES == 32
+  return _mm256_movemask_epi8(reinterpret_cast<__m256i>(holds)) != 0;
+#else
+  int all = 0;
+  for (int lane = 0; lane < LANES; ++lane) all |= holds[lane];
+  return all != 0;
+#endif
+}
+
 // The first `count` lanes only; what lies behind them belongs to somebody else.
 inline void store_part(float* to, Floats v, int64_t count) {
   if (count >= LANES) return store(to, v);

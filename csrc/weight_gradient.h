@@ -136,7 +136,10 @@ void weight_gradient(const Shape& s, int64_t begin, int64_t end, const float* x_
                                      s.rows_read((rows - 1) * s.psh + s.ph), columns, scratch);
       const int64_t at = (n * s.qh + q) * s.qw * s.k;
       if (narrow(s)) {
-        (unpooled(s) ? narrow_sums<false> : narrow_sums<true>)(s, rows, strip, gradient_nqk + at, winner_nqk + at, partial, bias);
+        for (int64_t k = 0; k < s.k; k += LANES) {
+          const NarrowBlock windows{s, rows, strip, gradient_nqk + at, winner_nqk + at, k, partial, bias};
+          (unpooled(s) ? narrow_sums<1> : narrow_sums<4>)(windows);
+        }
         continue;
       }
       list_winners(s, rows, gradient_nqk + at, winner_nqk + at, strip.line, lists, capacity, counts, bias);

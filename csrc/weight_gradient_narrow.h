@@ -1,85 +1,135 @@
 // Weight gradient for few input channels, and 2 × 2 windows or none: the first layer of most networks.
 //
-// A patch is shorter than a vector here, so the vector runs over the filters instead: all of them
-// see the same window, and each takes the value under its own winner. Per tap there are four
-// candidates; two blends with masks, which are the winner's two bits, choose among them. Without a pooling
-// there is one.
+// A patch is shorter than a vector here, so the vector runs over the filters instead: all of them see
+// the same window. Each of its cells takes its turn, with the gradients of those filters whose winner it is.
 
 inline bool narrow(const Shape& s) { return s.c <= 4 && (two_by_two(s) || unpooled(s)) && s.sh == 1 && s.sw == 1; }
 
-// ROWS filter rows from `dy` on and T taps from `tap` on, for LANES filters from k on.
-template <bool POOLED, int ROWS, int T>
-void narrow_pass(const Shape& s, int64_t rows, const Strip& strip, const float* gradient_qk, const uint8_t* winner_qk,
-                 int64_t k, int64_t dy, int64_t tap, float* partial_kfgc) {
-  Floats sum[ROWS][T] = {};
-  for (int64_t q = 0; q < rows; ++q)
-    for (int64_t r = 0; r < s.qw; ++r) {
-      const int64_t at = (q * s.qw + r) * s.k + k;
-      const Ints winner = load_bytes_part(winner_qk + at, s.k - k);
-      const Floats all = load_part(gradient_qk + at, s.k - k);
-      const Floats gradient = winner == DEAD - Ints{} ? Floats{} : all;
-      if (!POOLED) {
-        const float* cells = strip.cells + (q + dy) * strip.line + r * s.c + tap;
-#pragma GCC unroll 4
-        for (int row = 0; row < ROWS; ++row, cells += strip.line)
-#pragma GCC unroll 16
-          for (int t = 0; t < T; ++t) sum[row][t] += gradient * splat(cells[t]);
-        continue;
-      }
-      const Ints right = (winner & 1) != 0, lower = (winner & 2) != 0;
-      const float* cells = strip.cells + (2 * q + dy) * strip.line + 2 * r * s.c + tap;
-      Floats above[T];
-#pragma GCC unroll 16
-      for (int t = 0; t < T; ++t) above[t] = right ? splat(cells[t + s.c]) : splat(cells[t]);
-#pragma GCC unroll 4
-      for (int row = 0; row < ROWS; ++row) {
-        cells += strip.line;
-#pragma GCC unroll 16
-        for (int t = 0; t < T; ++t) {
-          const Floats below = right ? splat(cells[t + s.c]) : splat(cells[t]);
-          sum[row][t] += gradient * (lower ? below : above[t]);
-          above[t] = below;
-        }
-      }
-    }
-  const int64_t line = patch_line(s);
+// A block of windows, and LANES filters from k on.
+struct NarrowBlock {
+  const Shape& s;
+  int64_t rows;  // of windows
+  Strip strip;
+  const float* gradient_qk;
+  const uint8_t* winner_qk;
+  int64_t k;
+  float* partial_kfgc;
+  float* bias_k;
+
+  int64_t filters() const { return std::min<int64_t>(LANES, s.k - k); }
+};
+
+// Adds the sums of ROWS filter rows from `dy` on and T taps from `tap` on to those of the unit.
+// Inlined: sums whose address leaves a function are kept in memory, through all of its loop.
+template <int ROWS, int T>
+inline __attribute__((always_inline)) void add_narrow(const NarrowBlock& b, int64_t dy, int64_t tap, const Floats (&sum)[ROWS][T]) {
+  const int64_t line = patch_line(b.s);
+#pragma GCC unroll 3
   for (int row = 0; row < ROWS; ++row)
-    for (int t = 0; t < T; ++t)
-      for (int64_t lane = 0; lane < std::min<int64_t>(LANES, s.k - k); ++lane)
-        partial_kfgc[((k + lane) * s.fh + dy + row) * line + tap + t] += sum[row][t][lane];
+#pragma GCC unroll 9
+    for (int t = 0; t < T; ++t) {
+      float lanes[LANES];  // to read single lanes of a register, it must lie in memory; better here than in the loop
+      store(lanes, sum[row][t]);
+      for (int64_t lane = 0; lane < b.filters(); ++lane)
+        b.partial_kfgc[((b.k + lane) * b.s.fh + dy + row) * line + tap + t] += lanes[lane];
+    }
 }
 
-using NarrowPass = void (*)(const Shape&, int64_t, const Strip&, const float*, const uint8_t*, int64_t, int64_t,
-                            int64_t, float*);
+inline void add_bias(const NarrowBlock& b, Floats sum) {
+  store_part(b.bias_k + b.k, load_part(b.bias_k + b.k, b.filters()) + sum, b.filters());
+}
 
-constexpr int MOST_TAPS = REGISTERS >= 32 ? 9 : 5;
+// Gradients are asked for so many windows ahead of time.
+constexpr int64_t WINDOWS_AHEAD = 16;
 
-template <bool POOLED, int... I>
+// CELLS of a window: 4, or 1 where there is no pooling.
+template <int CELLS, int ROWS, int T>
+void narrow_pass(const NarrowBlock& b, int64_t dy, int64_t tap) {
+  constexpr int SIDE = CELLS == 4 ? 2 : 1;
+  const Shape& s = b.s;
+  const int64_t line = b.strip.line, filters = s.k - b.k;
+  Floats sum[ROWS][T] = {}, bias = {};
+  for (int64_t q = 0; q < b.rows; ++q) {
+    const float* window = b.strip.cells + (q * SIDE + dy) * line + tap;
+    const float* gradient = b.gradient_qk + q * s.qw * s.k + b.k;
+    const uint8_t* winners = b.winner_qk + q * s.qw * s.k + b.k;
+    for (int64_t r = 0; r < s.qw; ++r, window += SIDE * s.c, gradient += s.k, winners += s.k) {
+      __builtin_prefetch(gradient + WINDOWS_AHEAD * s.k);
+      const Ints winner = load_bytes_part(winners, filters);
+      const Floats all = load_part(gradient, filters);
+      bias += winner == DEAD - Ints{} ? Floats{} : all;
+#pragma GCC unroll 4
+      for (int i = 0; i < CELLS; ++i) {
+        const Floats own = winner == i - Ints{} ? all : Floats{};
+        const float* cells = window + i / 2 * line + i % 2 * s.c;
+#pragma GCC unroll 3
+        for (int row = 0; row < ROWS; ++row, cells += line)
+#pragma GCC unroll 9
+          for (int t = 0; t < T; ++t) sum[row][t] += own * splat(cells[t]);
+      }
+    }
+  }
+  add_narrow<ROWS, T>(b, dy, tap, sum);
+  if (dy == 0 && tap == 0) add_bias(b, bias);
+}
+
+#if VECTOR_BYTES == 64
+// One channel, 3 × 3 filters, 2 × 2 windows: the 4 × 4 cells that a window depends on are one register, and each
+// filter takes its winner's value out of it, tap by tap.
+void permuted_pass(const NarrowBlock& b) {
+  const Shape& s = b.s;
+  const int64_t line = b.strip.line, filters = s.k - b.k;
+  Floats sum[3][3] = {}, bias = {};
+  for (int64_t q = 0; q < b.rows; ++q) {
+    const float* window = b.strip.cells + q * 2 * line;
+    const float* gradient = b.gradient_qk + q * s.qw * s.k + b.k;
+    const uint8_t* winners = b.winner_qk + q * s.qw * s.k + b.k;
+    for (int64_t r = 0; r < s.qw; ++r, window += 2, gradient += s.k, winners += s.k) {
+      __m512 patch = _mm512_castps128_ps512(_mm_loadu_ps(window));
+      patch = _mm512_insertf32x4(patch, _mm_loadu_ps(window + line), 1);
+      patch = _mm512_insertf32x4(patch, _mm_loadu_ps(window + 2 * line), 2);
+      patch = _mm512_insertf32x4(patch, _mm_loadu_ps(window + 3 * line), 3);
+      __builtin_prefetch(gradient + WINDOWS_AHEAD * s.k);
+      const Ints winner = load_bytes_part(winners, filters);
+      const Floats own = winner == DEAD - Ints{} ? Floats{} : load_part(gradient, filters);
+      bias += own;
+      const Ints place = winner + (winner & 2);  // 0, 1, 4, 5
+#pragma GCC unroll 3
+      for (int row = 0; row < 3; ++row)
+#pragma GCC unroll 3
+        for (int t = 0; t < 3; ++t)
+          sum[row][t] += own * reinterpret_cast<Floats>(_mm512_permutexvar_ps(
+                                   reinterpret_cast<__m512i>(place + (row * 4 + t)), patch));
+    }
+  }
+  add_narrow<3, 3>(b, 0, 0, sum);
+  add_bias(b, bias);
+}
+#endif
+
+using NarrowPass = void (*)(const NarrowBlock&, int64_t, int64_t);
+
+constexpr int MOST_TAPS = 9;
+
+template <int CELLS, int... I>
 constexpr NarrowPass narrow_pass_of(int taps, std::integer_sequence<int, I...>) {
-  constexpr NarrowPass passes[] = {narrow_pass<POOLED, 1, I + 1>...};
+  constexpr NarrowPass passes[] = {narrow_pass<CELLS, 1, I + 1>...};
   return passes[taps - 1];
 }
 
-template <bool POOLED>
-void narrow_sums(const Shape& s, int64_t rows, const Strip& strip, const float* gradient_qk, const uint8_t* winner_qk,
-                 float* partial_kfgc, float* bias_k) {
-  const int64_t taps = s.fw * s.c;
-  for (int64_t k = 0; k < s.k; k += LANES) {
-    Floats bias = {};
-    for (int64_t q = 0; q < rows * s.qw; ++q) {
-      const Ints dead = load_bytes_part(winner_qk + q * s.k + k, s.k - k) == DEAD - Ints{};
-      bias += dead ? Floats{} : load_part(gradient_qk + q * s.k + k, s.k - k);
-    }
-    store_part(bias_k + k, load_part(bias_k + k, s.k - k) + bias, s.k - k);
-    if (s.fh == 3 && taps == 3) {
-      narrow_pass<POOLED, 3, 3>(s, rows, strip, gradient_qk, winner_qk, k, 0, 0, partial_kfgc);
-      continue;
-    }
-    for (int64_t dy = 0; dy < s.fh; ++dy)
-      for (int64_t tap = 0; tap < taps; tap += MOST_TAPS) {
-        const int now = static_cast<int>(std::min<int64_t>(MOST_TAPS, taps - tap));
-        narrow_pass_of<POOLED>(now, std::make_integer_sequence<int, MOST_TAPS>{})(s, rows, strip, gradient_qk, winner_qk, k,
-                                                                           dy, tap, partial_kfgc);
-      }
+template <int CELLS>
+void narrow_sums(const NarrowBlock& b) {
+  const int64_t taps = b.s.fw * b.s.c;
+  if (b.s.fh == 3 && taps == 3) {
+#if VECTOR_BYTES == 64
+    if (CELLS == 4) return permuted_pass(b);
+#endif
+    return narrow_pass<CELLS, 3, 3>(b, 0, 0);
   }
+  if (REGISTERS >= 32 && b.s.fh == 3 && taps == 9) return narrow_pass<CELLS, 3, 9>(b, 0, 0);
+  for (int64_t dy = 0; dy < b.s.fh; ++dy)
+    for (int64_t tap = 0; tap < taps; tap += MOST_TAPS) {
+      const int now = static_cast<int>(std::min<int64_t>(MOST_TAPS, taps - tap));
+      narrow_pass_of<CELLS>(now, std::make_integer_sequence<int, MOST_TAPS>{})(b, dy, tap);
+    }
 }

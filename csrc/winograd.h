@@ -168,8 +168,6 @@ struct Winograd {
         k += wide;
       }
     }
-    for (int lane = 0; lane < LANES; ++lane)
-      if (strange[lane]) return false;
-    return true;
+    return !any(strange);
   }
 };

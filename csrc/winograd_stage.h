@@ -87,16 +87,9 @@ struct PooledSink {
 #pragma GCC unroll 2
       for (int column = 0; column < WIDTH / 2; ++column) {
         if (left + column >= qw) break;
-        Best best{cells[2 * row][2 * column], Ints{}};
-#pragma GCC unroll 3
-        for (int i = 1; i < 4; ++i) {
-          const Floats cell = cells[2 * row + i / 2][2 * column + i % 2];
-          const Ints take = cell > best.value;
-          best.value = take ? cell : best.value;
-          best.place = take ? i - Ints{} : best.place;
-        }
         const int64_t at = ((n * qh + top + row) * qw + left + column) * t.k + k;
-        best.write(y_nqk + at, winner_nqk ? winner_nqk + at : nullptr, t.k - k);
+        pool_four(cells[2 * row][2 * column], cells[2 * row][2 * column + 1], cells[2 * row + 1][2 * column],
+                  cells[2 * row + 1][2 * column + 1], y_nqk + at, winner_nqk ? winner_nqk + at : nullptr, t.k - k);
       }
     }
   }
