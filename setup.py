@@ -50,7 +50,7 @@ class BuildStage(build_ext):
         self.compiler.link_shared_object(objects, str(target), extra_postargs=link, target_lang="c++")
 
 
-sources = ["kernels_scalar.cpp", "dispatch.cpp", "register.cpp", *(WIDE if X86 else {})]
+sources = ["kernels_scalar.cpp", "dispatch.cpp", "program.cpp", "register.cpp", *(WIDE if X86 else {})]
 setup(
     ext_modules=[
         Extension(

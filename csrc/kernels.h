@@ -27,6 +27,7 @@ constexpr int WIDE = REGISTERS >= 32 ? 2 : 1;
 inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 #include "forward.h"
+#include "dense.h"
 #include "input_gradient.h"
 #include "weight_gradient.h"
 #include "winograd.h"
@@ -46,6 +47,7 @@ const Kernels TABLE = {
     patch_line,
     weight_scratch,
     weight_gradient,
+    {dense_units, dense_scratch, dense},
 };
 
 }  // namespace convstage

@@ -1,24 +1,15 @@
-// The operators as torch sees them: tensors in, checks, threads, tensors out. The only file that knows torch.
-#include <atomic>
+// The operators as torch sees them: tensors in, checks, tensors out.
 #include <memory>
-#include <new>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "dispatch.h"
-#include "torch_stable.h"
+#include "work.h"
 
 namespace convstage {
 namespace {
 
 constexpr uint64_t BUILT_FOR = (uint64_t{2} << 56) | (uint64_t{10} << 48);  // torch 2.10
-
-void check(bool holds, const char* message) {
-  if (!holds) throw std::runtime_error(std::string("convstage: ") + message);
-}
-
-void call(AOTITorchError error) { check(error == 0, "a call into torch failed"); }
 
 // An owned reference to a tensor.
 class Tensor {
@@ -84,24 +75,6 @@ class Tensor {
  private:
   std::unique_ptr<AtenTensorOpaque, AOTITorchError (*)(AtenTensorHandle)> handle_;
 };
-
-template <class F>
-void parallel_for(int64_t count, const F& work) {
-  call(torch_parallel_for(
-      0, count, 1, [](int64_t begin, int64_t end, void* ctx) { (*static_cast<const F*>(ctx))(begin, end); },
-      const_cast<F*>(&work)));
-}
-
-// Scratch memory begins at a cache line: a vector that straddles two costs twice.
-constexpr std::align_val_t LINE{64};
-
-struct FreeScratch {
-  void operator()(float* memory) const { ::operator delete[](memory, LINE); }
-};
-
-using Scratch = std::unique_ptr<float[], FreeScratch>;
-
-Scratch scratch(size_t floats) { return Scratch(static_cast<float*>(::operator new[](floats * sizeof(float), LINE))); }
 
 // A tensor (n, c, h, w) of any strides as an array n × h × w × c: the tensor's own memory if it lies so.
 template <class T>
@@ -185,23 +158,6 @@ void read_windows(Arguments& arguments, Shape& s) {
   s.oh = high / s.sh + 1, s.ow = wide / s.sw + 1;
   check(s.oh >= s.ph && s.ow >= s.pw, "the pooling window is larger than the map");
   s.qh = (s.oh - s.ph) / s.psh + 1, s.qw = (s.ow - s.pw) / s.psw + 1;
-}
-
-// Runs the first algorithm that is for this shape and these numbers. `packed_for` is the shape as the packing sees it.
-template <class Algorithms, class Run>
-void run_first(const Algorithms& algorithms, const Shape& s, const Shape& packed_for, const float* w_kfgc,
-               const Run& run) {
-  for (const auto& algorithm : algorithms) {
-    if (!algorithm.applies(s)) continue;
-    const auto packed = scratch(algorithm.packed_floats(packed_for));
-    algorithm.pack(packed_for, w_kfgc, packed.get());
-    std::atomic<bool> done{true};
-    parallel_for(algorithm.units(s), [&](int64_t begin, int64_t end) {
-      const auto memory = scratch(algorithm.scratch(s));
-      if (!run(algorithm, begin, end, packed.get(), memory.get())) done = false;
-    });
-    if (done) return;
-  }
 }
 
 // (x, weight, bias?, stride, padding, pool, pool_stride, record) -> (y, winner)

@@ -50,6 +50,14 @@ using InputGradient =
     Algorithm<bool (*)(const Shape&, int64_t begin, int64_t end, const float* gradient_nqk, const uint8_t* winner_nqk,
                        const float* packed, float* dx_nhwc, float* scratch)>;
 
+// A fully connected layer: rows (n, c), filters (k, c) packed as those of size 1 × 1 by the last of `forward`.
+struct Dense {
+  int64_t (*units)(const Shape&);
+  size_t (*scratch)(const Shape&);
+  void (*run)(const Shape&, int64_t begin, int64_t end, const float* x_nc, const float* packed, const float* bias_k,
+              bool relu, float* y_nk, float* scratch);
+};
+
 struct Kernels {
   const char* name;
   Forward forward[4];               // tried in this order; the last one is for every shape
@@ -61,6 +69,8 @@ struct Kernels {
   size_t (*weight_scratch)(const Shape&);
   void (*weight_gradient)(const Shape&, int64_t begin, int64_t end, const float* x_nhwc, const float* gradient_nqk,
                           const uint8_t* winner_nqk, float* partial_ukfgc, float* bias_uk, float* scratch);
+
+  Dense dense;
 };
 
 extern const Kernels SCALAR;

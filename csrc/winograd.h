@@ -9,8 +9,9 @@
 
 #include "winograd_transforms.h"
 
-// Tiles of a unit: the transformed filters come by once for all of them.
-constexpr int64_t UNIT_TILES = 24;
+// Tiles of a unit, at most: the transformed filters come by once for all of them. One image may be four units
+// of fewer tiles, so that threads find work; each product takes TILE_GROUP tiles at a time.
+constexpr int64_t UNIT_TILES = 24, TILE_GROUP = 6, LEAST_UNITS = 4;
 // Long sums lose digits: after so many channels a sum is put by, and begins anew.
 constexpr int64_t CHANNELS_IN_A_ROW = 32;
 
@@ -24,7 +25,10 @@ struct Tiles {
   int64_t rows() const { return (h + high - 1) / high; }
   int64_t columns() const { return (w + wide - 1) / wide; }
   int64_t count() const { return n * rows() * columns(); }
-  int64_t units() const { return (count() + UNIT_TILES - 1) / UNIT_TILES; }
+  int64_t per_unit() const {
+    return std::clamp(round_up((count() + LEAST_UNITS - 1) / LEAST_UNITS, TILE_GROUP), TILE_GROUP, UNIT_TILES);
+  }
+  int64_t units() const { return (count() + per_unit() - 1) / per_unit(); }
 };
 
 // From a place to the next: transformed patches [c / LANES][tile][LANES], products [tile][filters of a block]. A
@@ -140,7 +144,7 @@ struct Winograd {
     s.k = t.k;
     Ints strange = {};
     for (int64_t unit = begin; unit < end; ++unit) {
-      const int64_t first = unit * UNIT_TILES, count = std::min(UNIT_TILES, t.count() - first);
+      const int64_t first = unit * t.per_unit(), count = std::min(t.per_unit(), t.count() - first);
       for (int64_t tile = 0; tile < count; ++tile)
         transform_patch(t, cells, first + tile, scratch, patches + tile * LANES);
       const float* filters = packed;

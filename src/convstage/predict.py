@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from natsort import natsorted, ns
-from torch import nn
 
 from .data import Geometry, ImageLike, Standardisation
 from .errors import DataError
+from .network import Network
 from .pattern import Pattern, Plan
 from .run import Run
+from .stage.program import runner
 from .terminal import track
 
 #: Values of one batch's first feature maps stay below this, so that memory does, too.
@@ -47,7 +48,7 @@ class Classifier:
 
     Parameters
     ----------
-    network : nn.Module
+    network : Network
         Standardised images to logits.
     plan : Plan
         What it was built from.
@@ -66,7 +67,7 @@ class Classifier:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         plan: Plan,
         classes: Sequence[str],
         geometry: Geometry,
@@ -126,13 +127,14 @@ class Classifier:
 
 
 def forward(
-    network: nn.Module, standardisation: Standardisation, pixels: npt.NDArray[np.uint8], batch: int
+    network: Network, standardisation: Standardisation, pixels: npt.NDArray[np.uint8], batch: int
 ) -> Iterator[npt.NDArray[np.float64]]:
     """Yield a network's logits for pixels (n, height, width, channels), batch by batch, as float64."""
     device = next(network.parameters()).device
+    run = runner(network, network.plan.image)
     with torch.inference_mode():
         for start in range(0, len(pixels), batch):
-            logits = network(standardisation(pixels[start : start + batch]).to(device))
+            logits = run(standardisation(pixels[start : start + batch]).to(device))
             yield logits.double().cpu().numpy()
 
 

@@ -13,6 +13,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -45,10 +46,10 @@ class Implementation:
 
 def active() -> Implementation:
     """Return the implementation that `convstage.stage.conv_relu_pool` uses on this machine."""
-    library, problem = _load()
-    if library is None:
+    loaded, problem = _load()
+    if loaded is None:
         return Implementation("composed torch operations", problem)
-    isa = library.convstage_instruction_set().decode()
+    isa = loaded.convstage_instruction_set().decode()
     asked = os.environ.get("CONVSTAGE_ISA", "")
     reason = f"CONVSTAGE_ISA={asked}" if asked == isa else f"the widest of {', '.join(instruction_sets())} here"
     return Implementation(f"compiled kernel, {isa}", reason, compiled=True)
@@ -59,19 +60,23 @@ def loaded() -> bool:
     return _load()[0] is not None
 
 
+def library() -> ctypes.CDLL | None:
+    """Return the loaded library, or None."""
+    return _load()[0]
+
+
 def instruction_sets() -> tuple[str, ...]:
     """Return the instruction sets that both library and machine have, the widest first; none without the library."""
-    library, _ = _load()
     names: list[str] = []
-    while library is not None and (name := library.convstage_instruction_set_at(len(names))) is not None:
+    while (loaded := library()) is not None and (name := loaded.convstage_instruction_set_at(len(names))) is not None:
         names.append(name.decode())
     return tuple(names)
 
 
 def choose(isa: str) -> None:
     """Let another of `instruction_sets` run from now on, in this process."""
-    library, problem = _load()
-    if library is None or not library.convstage_choose(isa.encode()):
+    loaded, problem = _load()
+    if loaded is None or not loaded.convstage_choose(isa.encode()):
         known = ", ".join(instruction_sets()) or f"none, since {problem}"
         raise ValueError(f"there is no instruction set {isa!r} here; there are {known}.")
 
@@ -86,15 +91,32 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
         return None, _warn("the compiled kernel was not built: there was no C++ compiler at installation")
     try:
         torch.ops.load_library(KERNELS)  # type: ignore[no-untyped-call]
-        library = ctypes.CDLL(str(KERNELS))
+        found = ctypes.CDLL(str(KERNELS))
     except OSError as error:
         return None, _warn(f"the compiled kernel cannot be loaded: {error}")
     register()
-    library.convstage_instruction_set.restype = ctypes.c_char_p
-    library.convstage_instruction_set_at.restype = ctypes.c_char_p
-    if asked and not library.convstage_choose(asked.encode()):
+    _declare(found)
+    if asked and not found.convstage_choose(asked.encode()):
         _warn(f"this machine has no instruction set CONVSTAGE_ISA={asked}; the widest that it has is used")
-    return library, ""
+    return found, ""
+
+
+def _declare(found: ctypes.CDLL) -> None:
+    """Tell ctypes the types of the library's functions, csrc/dispatch.cpp and csrc/program.cpp."""
+    pointer, number = ctypes.c_void_p, ctypes.c_int64
+    declarations: dict[str, tuple[Any, list[Any]]] = {
+        "instruction_set": (ctypes.c_char_p, []),
+        "instruction_set_at": (ctypes.c_char_p, [ctypes.c_int32]),
+        "choose": (ctypes.c_int32, [ctypes.c_char_p]),
+        "program_new": (pointer, []),
+        "program_delete": (None, [pointer]),
+        "program_add_stage": (ctypes.c_bool, [pointer, ctypes.POINTER(number), pointer, pointer]),
+        "program_add_dense": (ctypes.c_bool, [pointer, number, number, ctypes.c_bool, pointer, pointer]),
+        "program_run": (ctypes.c_bool, [pointer, number, pointer, pointer]),
+    }
+    for name, (result, arguments) in declarations.items():
+        function = getattr(found, f"convstage_{name}")
+        function.restype, function.argtypes = result, arguments
 
 
 def _warn(problem: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..sizes import Margins, Pair
+from ..sizes import Margins, Pair, pair
 from .op import conv2d, conv_relu_pool
 
 
@@ -26,31 +26,50 @@ class Stage(nn.Sequential):
     """A convolution and what belongs to it, up to the pooling: an ordinary `Sequential`.
 
     Its layers are its children, so that any of them can be run or looked at alone.
-    Where they are convolution → ReLU (→ max pooling), the forward pass runs them as
-    the one operator `convstage.stage.conv_relu_pool`; other stages run layer by layer.
+    Where it begins with convolution → ReLU (→ max pooling), the forward pass runs these
+    as the one operator `convstage.stage.conv_relu_pool`, and what follows layer by layer.
+
+    Attributes
+    ----------
+    fused : int
+        How many of its layers are the one operator: 3, 2 or none.
     """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         kinds = tuple(type(layer) for layer in self)
-        self.fused = kinds in ((Convolution, nn.ReLU), (Convolution, nn.ReLU, nn.MaxPool2d))
+        begins = [kinds[:count] == FUSED[:count] for count in (3, 2)]
+        self.fused = 3 if begins[0] else 2 if begins[1] else 0
+
+    @property
+    def window(self) -> tuple[Pair, Pair]:
+        """Size and stride of the fused pooling's window; a window of one cell where there is none."""
+        if self.fused < 3:
+            return (1, 1), (1, 1)
+        pool: Any = self[2]
+        return pair(pool.kernel_size, "pool"), pair(pool.stride, "pool_stride")
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.fused:
-            for layer in self:
-                x = layer(x)
-            return x
-        conv: Any = self[0]
-        pool: Any = self[2] if len(self) > 2 else None
-        return conv_relu_pool(
-            x,
-            conv.weight,
-            conv.bias,
-            stride=conv.stride,
-            padding=conv.margins,
-            pool=pool and pool.kernel_size,
-            pool_stride=pool and pool.stride,
-        )
+        layers = list(self)
+        if self.fused:
+            conv: Any = layers[0]
+            pool: Any = layers[2] if self.fused == len(FUSED) else None
+            x = conv_relu_pool(
+                x,
+                conv.weight,
+                conv.bias,
+                stride=conv.stride,
+                padding=conv.margins,
+                pool=pool and pool.kernel_size,
+                pool_stride=pool and pool.stride,
+            )
+        for layer in layers[self.fused :]:
+            x = layer(x)
+        return x
+
+
+#: What the operator does, in this order; the pooling may be missing.
+FUSED = (Convolution, nn.ReLU, nn.MaxPool2d)
 
 
 class FlattenRows(nn.Module):

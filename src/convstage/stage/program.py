@@ -1,0 +1,151 @@
+"""A trained network as one call into the library: the fast path of prediction.
+
+The layers' filters are packed once, and the layers follow one another without torch's
+operators in between, which cost more than the arithmetic of a small network on one
+image. An image's logits do not depend on what else is in its batch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from .load import library
+from .modules import FlattenRows, Stage
+
+
+class Program:
+    """The layers of a network, packed for this machine: a snapshot of its weights.
+
+    Parameters
+    ----------
+    network : nn.Sequential
+        Layers and stages, on the processor, float32, in evaluation mode.
+    image : (int, int, int)
+        Height, width, channels of its input.
+
+    Raises
+    ------
+    UnsupportedError
+        The library is not there, or a layer is none of those that it knows.
+    """
+
+    def __init__(self, network: nn.Sequential, image: tuple[int, int, int]) -> None:
+        loaded = library()
+        if loaded is None:
+            raise UnsupportedError("the compiled kernel is not loaded")
+        self._library = loaded
+        self._handle = ctypes.c_void_p(loaded.convstage_program_new())
+        self.image = image
+        self.classes = 0
+        layers = list(network)
+        shape: tuple[int, ...] = image
+        while layers:
+            shape = self._add(layers, shape)
+        self.classes = shape[0]
+        self._state = _state(network)
+
+    def is_of(self, network: nn.Module) -> bool:
+        """Return whether the network's weights are still those that were packed."""
+        return self._state == _state(network)
+
+    def __del__(self) -> None:
+        if handle := getattr(self, "_handle", None):
+            self._library.convstage_program_delete(handle)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the logits, shape (n, classes), of images (n, channels, height, width), float32."""
+        height, width, channels = self.image
+        if x.dtype != torch.float32 or x.dim() != 4 or tuple(x.shape[1:]) != (channels, height, width):
+            raise ValueError(
+                f"images are float32 of shape (n, {channels}, {height}, {width}), not {x.dtype} {tuple(x.shape)}."
+            )
+        x = x.contiguous(memory_format=torch.channels_last)
+        y = torch.empty((x.shape[0], self.classes))
+        if x.shape[0] and not self._library.convstage_program_run(self._handle, x.shape[0], x.data_ptr(), y.data_ptr()):
+            raise MemoryError("not enough memory for these images; try fewer at a time.")
+        return y
+
+    def _add(self, layers: list[nn.Module], shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Add the first of the layers, take it off the list, and return the shape of its output."""
+        layer = layers.pop(0)
+        match layer:
+            case FlattenRows():
+                return (shape[0] * shape[1] * shape[2],)
+            case nn.Dropout() | nn.Identity():
+                return shape
+            case Stage() if layer.fused and len(layer) == layer.fused:
+                return self._add_stage(layer, shape)
+            case nn.Linear():
+                relu = bool(layers) and isinstance(layers[0], nn.ReLU)
+                if relu:
+                    layers.pop(0)
+                weight, bias = _floats(layer.weight), _floats(layer.bias)
+                self._check(
+                    self._library.convstage_program_add_dense(
+                        self._handle, layer.in_features, layer.out_features, relu, _address(weight), _address(bias)
+                    )
+                )
+                return (layer.out_features,)
+        raise UnsupportedError(f"the fast path does not know {type(layer).__name__}")
+
+    def _add_stage(self, stage: Stage, shape: tuple[int, ...]) -> tuple[int, ...]:
+        conv: Any = stage[0]
+        size, stride, (top, bottom, left, right) = conv.kernel_size, conv.stride, conv.margins
+        pool, pool_stride = stage.window
+        high = (shape[0] + top + bottom - size[0]) // stride[0] + 1
+        wide = (shape[1] + left + right - size[1]) // stride[1] + 1
+        output = ((high - pool[0]) // pool_stride[0] + 1, (wide - pool[1]) // pool_stride[1] + 1, conv.out_channels)
+        sizes = [*shape, conv.out_channels, *size, *stride, top, left, high, wide, *pool, *pool_stride, *output[:2]]
+        weight, bias = _floats(conv.weight.permute(0, 2, 3, 1)), _floats(conv.bias)
+        numbers = (ctypes.c_int64 * len(sizes))(*sizes)
+        self._check(self._library.convstage_program_add_stage(self._handle, numbers, _address(weight), _address(bias)))
+        return output
+
+    def _check(self, done: bool) -> None:
+        if not done:
+            raise MemoryError("not enough memory for the network's filters.")
+
+
+def runner(network: nn.Module, image: tuple[int, int, int]) -> Callable[[Tensor], Tensor]:
+    """Return the fast path for a network in evaluation mode if there is one, else the network itself."""
+    program = _programs.get(network)
+    if program is None or not program.is_of(network):
+        _programs.pop(network, None)
+        if network.training or not isinstance(network, nn.Sequential):
+            return network
+        try:
+            program = _programs[network] = Program(network, image)
+        except UnsupportedError:
+            return network
+    return network if network.training else program
+
+
+_programs: WeakKeyDictionary[nn.Module, Program] = WeakKeyDictionary()
+
+
+class UnsupportedError(ValueError):
+    """The fast path cannot run this network; the network itself can."""
+
+
+def _floats(tensor: Tensor | None) -> Tensor | None:
+    """Return a tensor's numbers one after the other; the library copies them."""
+    if tensor is None:
+        return None
+    if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
+        raise UnsupportedError(f"the fast path is for float32 on the processor, not {tensor.dtype} on {tensor.device}")
+    return tensor.detach().contiguous()
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _state(network: nn.Module) -> list[tuple[int, int]]:
+    """Return what changes when a weight does, in place or for another tensor."""
+    return [(parameter.data_ptr(), parameter._version) for parameter in network.parameters()]
