@@ -6,7 +6,10 @@ BIN := $(VENV)/bin
 # Tests run in processes of one thread each: as many as there are processors.
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lint format bench clean
+# Frameworks that convstage is measured against.
+PEERS := $(basename $(notdir $(wildcard benchmarks/requirements/*.txt)))
+
+.PHONY: demo test lint format bench bench-peers clean
 
 demo: $(VENV)/installed
 	$(BIN)/convstage train digits --pattern "INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> CLASSIFIER" --epochs 20
@@ -27,6 +30,16 @@ bench: $(VENV)/installed
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/shifts.py
 
+# The same against other frameworks too, each in an environment of its own: 3 GB, and the time to fetch them.
+bench-peers: $(VENV)/installed $(PEERS:%=.peers/%/installed)
+	$(BIN)/python benchmarks/step.py
+
+.peers/%/installed: benchmarks/requirements/%.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade pip
+	$(@D)/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
 $(VENV)/installed: pyproject.toml setup.py constraints.txt $(wildcard csrc/*)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "convstage needs Python 3.11 or later")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -39,4 +52,4 @@ $(VENV)/tools: $(VENV)/installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .peers build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -12,7 +12,6 @@ table for docs/training.md.
 import argparse
 import json
 import os
-import platform
 import tempfile
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import torch
 
 import convstage
 from convstage.data import restore_dataset
+from convstage.machine import processor
 from convstage.run import environment
 
 PATTERNS = {
@@ -91,13 +91,6 @@ def main() -> None:
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(table(result))
-
-
-def processor() -> str:
-    """Return the processor's name."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def table(result: dict) -> str:

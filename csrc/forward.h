@@ -295,41 +295,50 @@ inline int64_t convolved_columns(const Shape& s) { return (s.qw - 1) * s.psw + s
 inline bool two_by_two(const Shape& s) { return s.ph == 2 && s.pw == 2 && s.psh == 2 && s.psw == 2; }
 inline bool unpooled(const Shape& s) { return s.ph == 1 && s.pw == 1 && s.psh == 1 && s.psw == 1; }
 
+// Pooled rows of a unit. Where windows overlap they share convolved rows, and a band of them shares most.
+inline int64_t band_rows(const Shape& s) { return s.ph > s.psh ? std::min<int64_t>(8, s.qh) : 1; }
+inline int64_t bands(const Shape& s) { return (s.qh + band_rows(s) - 1) / band_rows(s); }
+inline int64_t convolved_rows(const Shape& s, int64_t pooled) { return (pooled - 1) * s.psh + s.ph; }
+
 size_t forward_scratch(const Shape& s) {
-  const int64_t columns = convolved_columns(s);
-  return s.rows_read(s.ph) * s.columns_read(columns) * s.c + s.ph * columns * WIDE * LANES + LANES;
+  const int64_t columns = convolved_columns(s), rows = convolved_rows(s, band_rows(s));
+  return s.rows_read(rows) * s.columns_read(columns) * s.c + rows * columns * WIDE * LANES + LANES;
 }
 
 bool always(const Shape&) { return true; }
 
-// Units: pooled rows of all images.
-int64_t forward_units(const Shape& s) { return s.n * s.qh; }
+int64_t forward_units(const Shape& s) { return s.n * bands(s); }
 
 bool forward(const Shape& s, int64_t begin, int64_t end, const float* x_nhwc, const float* packed, const float* bias_k,
              float* y_nqk, uint8_t* winner_nqk, float* scratch) {
   const int64_t columns = convolved_columns(s), taps = s.fw * s.c;
   for (int64_t unit = begin; unit < end; ++unit) {
-    const int64_t n = unit / s.qh, q = unit % s.qh;
+    const int64_t n = unit / bands(s), q = unit % bands(s) * band_rows(s);
+    const int64_t pooled = std::min(band_rows(s), s.qh - q), rows = convolved_rows(s, pooled);
     const Strip strip = copy_strip(x_nhwc + n * s.h * s.w * s.c, s.h, s.w, s.c, q * s.psh * s.sh - s.top, -s.left,
-                                   s.rows_read(s.ph), s.columns_read(columns), scratch);
-    float* cells = scratch + s.rows_read(s.ph) * strip.line;
-    Reading from{strip.cells, strip.line, s.sh * strip.line, s.sw * s.c, s.fh, taps};
+                                   s.rows_read(rows), s.columns_read(columns), scratch);
+    float* cells = scratch + s.rows_read(rows) * strip.line;
+    const Reading from{strip.cells, strip.line, s.sh * strip.line, s.sw * s.c, s.fh, taps};
     for (int64_t k = 0; k < s.k;) {
       const int64_t vectors = block_vectors(s, k), wide = vectors * LANES;
       const float* weights = packed + k * s.fh * taps;
       const float* bias = bias_k ? bias_k + k : nullptr;
-      const int64_t at = unit * s.qw * s.k + k;
-      const Output to{y_nqk + at, winner_nqk ? winner_nqk + at : nullptr, std::min(wide, s.k - k), s.k};
+      const int64_t at = (n * s.qh + q) * s.qw * s.k + k;
+      Output to{y_nqk + at, winner_nqk ? winner_nqk + at : nullptr, std::min(wide, s.k - k), s.k};
       if (two_by_two(s)) {
         (vectors == 1 ? pooled_row<1> : pooled_row<WIDE>)(from, weights, bias, s.qw, to);
       } else {
-        for (int64_t a = 0; a < s.ph; ++a) {
-          Reading row = from;
-          row.cells += a * from.row_step;
-          (vectors == 1 ? plain_row<1> : plain_row<WIDE>)(row, weights, bias, to.filters, columns,
-                                                          cells + a * columns * wide);
+        for (int64_t row = 0; row < rows; ++row) {
+          Reading reading = from;
+          reading.cells += row * from.row_step;
+          (vectors == 1 ? plain_row<1> : plain_row<WIDE>)(reading, weights, bias, to.filters, columns,
+                                                          cells + row * columns * wide);
         }
-        pool_row(s, cells, wide, columns, to);
+        for (int64_t row = 0; row < pooled; ++row) {
+          pool_row(s, cells + row * s.psh * columns * wide, wide, columns, to);
+          to.y += s.qw * s.k;
+          if (to.winner) to.winner += s.qw * s.k;
+        }
       }
       k += wide;
     }

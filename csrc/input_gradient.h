@@ -103,3 +103,12 @@ bool input_gradient(const Shape& s, int64_t begin, int64_t end, const float* gra
   }
   return true;
 }
+
+// The gradient before the pooling as a map of its own, for torch's dense products. Units: rows of all images.
+void expand(const Shape& s, int64_t begin, int64_t end, const float* gradient_nqk, const uint8_t* winner_nqk,
+            float* dense_nhwk) {
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t image = unit / s.oh * s.qh * s.qw * s.k;
+    expand_row(s, unit % s.oh, 0, s.ow, gradient_nqk + image, winner_nqk + image, dense_nhwk + unit * s.ow * s.k);
+  }
+}

@@ -47,6 +47,7 @@ const Kernels TABLE = {
     patch_line,
     weight_scratch,
     weight_gradient,
+    expand,
     {dense_units, dense_scratch, dense},
 };
 

@@ -267,6 +267,29 @@ void input_backward(StableIValue* stack, uint64_t, uint64_t) {
   stack[0] = dx.release();
 }
 
+// (gradient, winner, size before the pooling, pool, pool_stride) -> the gradient before the pooling
+void unpool(StableIValue* stack, uint64_t, uint64_t) {
+  Arguments arguments(stack);
+  const Tensor gradient_tensor = arguments.tensor(), winner_tensor = arguments.tensor();
+  const Nhwc<float> gradient(gradient_tensor, aoti_torch_dtype_float32());
+  const Nhwc<uint8_t> winner(winner_tensor, aoti_torch_dtype_uint8());
+  const auto size = arguments.ints(2), pool = arguments.ints(2), pool_stride = arguments.ints(2);
+  Shape s{};
+  s.n = gradient.n, s.k = gradient.c, s.qh = gradient.h, s.qw = gradient.w, s.oh = size[0], s.ow = size[1];
+  s.ph = pool[0], s.pw = pool[1], s.psh = pool_stride[0], s.psw = pool_stride[1];
+  check(s.ph > 0 && s.pw > 0 && s.psh > 0 && s.psw > 0, "sizes and strides are at least 1");
+  check(winner.n == s.n && winner.h == s.qh && winner.w == s.qw && winner.c == s.k, "winners do not belong to it");
+  check(s.oh >= s.ph && s.ow >= s.pw, "the pooling window is larger than the map");
+  check(s.qh == (s.oh - s.ph) / s.psh + 1 && s.qw == (s.ow - s.pw) / s.psw + 1,
+        "gradient and map do not belong together");
+  Tensor dense = Tensor::make(s.n, s.oh, s.ow, s.k, aoti_torch_dtype_float32());
+  float* dense_data = dense.write<float>();
+  parallel_for(s.k > 0 ? s.n * s.oh : 0, [&](int64_t begin, int64_t end) {
+    active().expand(s, begin, end, gradient.data, winner.data, dense_data);
+  });
+  stack[0] = dense.release();
+}
+
 TorchLibraryHandle library, implementations;
 
 __attribute__((constructor)) void register_operators() {
@@ -282,6 +305,8 @@ __attribute__((constructor)) void register_operators() {
        "(Tensor gradient, Tensor winner, Tensor x, SymInt[2] filter, " + w + ") -> (Tensor, Tensor)", weight_backward},
       {"conv_relu_pool_input_backward",
        "(Tensor gradient, Tensor winner, Tensor weight, SymInt[4] size, " + w + ") -> Tensor", input_backward},
+      {"conv_relu_pool_unpool",
+       "(Tensor gradient, Tensor winner, SymInt[2] size, SymInt[2] pool, SymInt[2] pool_stride) -> Tensor", unpool},
   };
   call(aoti_torch_library_init_impl("convstage", "CPU", __FILE__, __LINE__, &implementations));
   for (const auto& op : operators) {

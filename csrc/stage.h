@@ -70,6 +70,10 @@ struct Kernels {
   void (*weight_gradient)(const Shape&, int64_t begin, int64_t end, const float* x_nhwc, const float* gradient_nqk,
                           const uint8_t* winner_nqk, float* partial_ukfgc, float* bias_uk, float* scratch);
 
+  // Units: rows of the map before the pooling, n × oh.
+  void (*expand)(const Shape&, int64_t begin, int64_t end, const float* gradient_nqk, const uint8_t* winner_nqk,
+                 float* dense_nhwk);
+
   Dense dense;
 };
 

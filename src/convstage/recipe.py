@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 #: The default pattern pools until the longer side is at most this.
 LAST_MAP = 10
+#: Images up to this side are trained in batches of 64, larger ones of 32.
+SMALL_SIDE = 64
 #: Share of all steps in which the learning rate rises, and what is left of it at the end.
 WARM_UP, FINAL_SHARE = 0.05, 0.01
 #: Classes count as unbalanced when the largest has more images than this times the smallest.
@@ -35,6 +37,11 @@ def default_pattern(height: int, width: int) -> str:
     filters = [32, 32, 64, 128, 128, 128] if stages > 3 else [32, 64, 128]
     values = "|".join(map(str, filters[:stages]))
     return f"INPUT -> [CONV({values}) -> RELU -> POOL]*{stages} -> {head}"
+
+
+def default_batch(height: int, width: int) -> int:
+    """Return the images of a training step for an image size."""
+    return 64 if max(height, width) <= SMALL_SIDE else 32
 
 
 def make_optimizer(network: nn.Module, weight_decay: float) -> torch.optim.Optimizer:

@@ -8,6 +8,7 @@ Convolutional Neural Networks", Distill 2019.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -109,8 +110,10 @@ def margins_of(padding: Padding, size: Pair) -> Margins:
 
 def _whole(value: Any) -> tuple[int, ...]:
     """Return whole numbers, one or several, as a tuple; (-1,), which no caller accepts, for anything else."""
-    numbers = np.asarray(value)
-    return tuple(numbers.ravel().tolist()) if np.issubdtype(numbers.dtype, np.integer) else (-1,)
+    # Plain Python, no array: the compiler of torch has to follow it.
+    numbers = tuple(value) if isinstance(value, Iterable) else (value,)
+    whole = all(isinstance(number, int | np.integer) and not isinstance(number, bool) for number in numbers)
+    return tuple(int(number) for number in numbers) if numbers and whole else (-1,)
 
 
 def taps(n: int, f: int, s: int, before: int, after: int) -> int:

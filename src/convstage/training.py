@@ -29,14 +29,11 @@ from .memory import keep_memory
 from .network import Network
 from .pattern import Pattern, Plan
 from .predict import batch_for, describe_model, forward
-from .recipe import class_weights, default_pattern, learning_rate, make_optimizer
+from .recipe import class_weights, default_batch, default_pattern, learning_rate, make_optimizer
 from .run import Run, check_new
 from .stopping import stop_signals
 from .terminal import bar, console
 from .text import count, size
-
-#: Images up to this side are trained in batches of 64, larger ones of 32.
-SMALL_SIDE = 64
 
 
 def train(data: str | Path, *, config: str | Path | None = None, **settings: Any) -> Run:
@@ -86,7 +83,7 @@ def train(data: str | Path, *, config: str | Path | None = None, **settings: Any
             "pattern": str(pattern),
             "size": f"{geometry.height}x{geometry.width}",
             "channels": geometry.channels,
-            "batch_size": chosen.batch_size or (64 if max(geometry.size) <= SMALL_SIDE else 32),
+            "batch_size": chosen.batch_size or default_batch(*geometry.size),
         }
     )
     run = Run.create(chosen.out, chosen.name, Path(source).stem)

@@ -14,7 +14,7 @@ from torch import library
 from torch.nn import functional as F
 
 from convstage.stage import conv_relu_pool
-from convstage.stage.autograd import DEAD, unpool
+from convstage.stage.autograd import DEAD
 from convstage.stage.load import active, choose, instruction_sets
 
 # A machine that builds nothing is no place to test the kernel, and must not pass for one.
@@ -162,7 +162,7 @@ def test_nan_and_infinity_stay_where_torch_has_them(isa, strange, pool):
     torch.testing.assert_close(y[::2], expected[::2], rtol=1e-4, atol=1e-4)
     gradient = torch.ones_like(y)
     gradient[winner != DEAD] *= torch.where(torch.arange(int((winner != DEAD).sum())) == 99, strange, 1)
-    dense = unpool(gradient, winner, x.shape, weight.shape, *windows)
+    dense = torch.ops.convstage.conv_relu_pool_unpool(gradient, winner, x.shape[2:], *windows[2:])
     theirs = torch.nn.grad.conv2d_input(x.shape, weight, dense, padding=1)
     dx = torch.ops.convstage.conv_relu_pool_input_backward(gradient, winner, weight, x.shape, *windows)
     assert torch.equal(dx.isfinite(), theirs.isfinite())

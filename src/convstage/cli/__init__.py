@@ -16,6 +16,7 @@ COMMANDS = {
     "predict": "Class names and probabilities for images.",
     "summary": "Account for every layer of a pattern, or list a family.",
     "draw": "Draw the architecture of a pattern as a picture.",
+    "bench": "How fast a network is on this machine, against plain torch.",
     "info": "Versions, threads, and which implementation of the stage is active.",
 }
 

@@ -241,9 +241,9 @@ class FullyConnected(LayerKind):
         return self.weights(settings, shape)
 
     def build(self, settings: Settings, shape: Shape) -> nn.Module:
-        from torch import nn
+        from ..stage.linear import FullyConnected
 
-        return nn.Linear(prod(shape), self._units(settings))
+        return FullyConnected(prod(shape), self._units(settings))
 
     def _units(self, settings: Settings) -> int:
         return int(settings[self.hyperparameters[0].name])

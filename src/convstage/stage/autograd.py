@@ -18,6 +18,7 @@ def register() -> None:
     library.register_fake("convstage::conv_relu_pool", _shapes)
     library.register_fake("convstage::conv_relu_pool_weight_backward", _weight_shapes)
     library.register_fake("convstage::conv_relu_pool_input_backward", _input_shapes)
+    library.register_fake("convstage::conv_relu_pool_unpool", _unpooled_shape)
     library.register_autograd("convstage::conv_relu_pool", _backward, setup_context=_remember)
 
 
@@ -31,10 +32,8 @@ def _shapes(
     pool_stride: list[int],
     record: bool,
 ) -> tuple[Tensor, Tensor]:
-    n, _, h, w = x.shape
-    top, bottom, left, right = padding
-    high = (h + top + bottom - weight.shape[2]) // stride[0] + 1
-    wide = (w + left + right - weight.shape[3]) // stride[1] + 1
+    n = x.shape[0]
+    high, wide = _map(x.shape, weight.shape, stride, padding)
     shape = (weight.shape[0], (high - pool[0]) // pool_stride[0] + 1, (wide - pool[1]) // pool_stride[1] + 1)
     y = x.new_empty((n, *shape)).to(memory_format=torch.channels_last)
     winner = x.new_empty((n if record else 0, *shape), dtype=torch.uint8).to(memory_format=torch.channels_last)
@@ -63,6 +62,12 @@ def _input_shapes(
     return gradient.new_empty(size).to(memory_format=torch.channels_last)
 
 
+def _unpooled_shape(
+    gradient: Tensor, winner: Tensor, size: list[int], pool: list[int], pool_stride: list[int]
+) -> Tensor:
+    return gradient.new_empty((*gradient.shape[:2], *size)).to(memory_format=torch.channels_last)
+
+
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     x, weight, bias, *windows, record = inputs
     ctx.windows = windows
@@ -88,7 +93,8 @@ def _backward(ctx: Any, gradient: Tensor, _winner: Tensor) -> tuple[Tensor | Non
         dx = ops.conv_relu_pool_input_backward(gradient, winner, weight, x.shape, *windows)
     rest = [dx_wanted and strided, dw_wanted and not listed, db_wanted and not listed]
     if any(rest):
-        dense = unpool(gradient, winner, x.shape, weight.shape, *windows)
+        size = _map(x.shape, weight.shape, *windows[:2])
+        dense = ops.conv_relu_pool_unpool(gradient, winner, size, *windows[2:])
         dense_dx, dense_dw, dense_db = dense_backward(dense, x, weight, windows, rest)
         dx, dw, db = (dx if dense_dx is None else dense_dx), (dw if listed else dense_dw), (db if listed else dense_db)
     return (dx, dw if dw_wanted else None, db if ctx.has_bias and db_wanted else None, *(None,) * 5)
@@ -110,27 +116,7 @@ def dense_backward(
     return dx, dw, db
 
 
-def unpool(
-    gradient: Tensor,
-    winner: Tensor,
-    x: torch.Size,
-    weight: torch.Size,
-    stride: list[int],
-    padding: list[int],
-    pool: list[int],
-    pool_stride: list[int],
-) -> Tensor:
-    """Return the gradient before the pooling: every winner's in its place, zero elsewhere."""
-    if list(pool) == list(pool_stride) == [1, 1]:
-        return gradient.masked_fill(winner == DEAD, 0)
-    n, filters, rows, columns = gradient.shape
-    high = (x[2] + padding[0] + padding[1] - weight[2]) // stride[0] + 1
-    wide = (x[3] + padding[2] + padding[3] - weight[3]) // stride[1] + 1
-    place = winner.long()
-    row = torch.arange(rows).view(-1, 1) * pool_stride[0] + place // pool[1]
-    column = torch.arange(columns) * pool_stride[1] + place % pool[1]
-    alive = winner != DEAD
-    cell = torch.where(alive, row * wide + column, 0).flatten(2)
-    dense = gradient.new_zeros((n, filters, high * wide))
-    dense.scatter_add_(2, cell, torch.where(alive, gradient, 0).flatten(2))
-    return dense.view(n, filters, high, wide)
+def _map(x: torch.Size, weight: torch.Size, stride: list[int], padding: list[int]) -> tuple[int, int]:
+    """Return height and width of the map after the convolution."""
+    top, bottom, left, right = padding
+    return (x[2] + top + bottom - weight[2]) // stride[0] + 1, (x[3] + left + right - weight[3]) // stride[1] + 1

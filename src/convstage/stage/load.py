@@ -56,8 +56,12 @@ def active() -> Implementation:
 
 
 def loaded() -> bool:
-    """Return whether the compiled kernel is there."""
+    """Return whether the compiled kernel is there; the compiler of torch asks once, and does not look inside."""
     return _load()[0] is not None
+
+
+# What `torch.compiler.assume_constant_result` does; that one would load the compiler, 70 MB, for everybody.
+loaded._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def library() -> ctypes.CDLL | None:

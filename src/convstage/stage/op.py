@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..sizes import Margins, Padding, Pair, margins_of, pair
-from .autograd import DEAD
+from .autograd import DEAD, FEW_CHANNELS
 from .load import loaded
 
 
@@ -65,7 +65,7 @@ def conv_relu_pool(
     step = pair(stride, "stride")
     window = None if pool is None else pair(pool, "pool")
     window_step = window if pool_stride is None else pair(pool_stride, "pool_stride")
-    if _kernel_applies(x, weight, bias, window):
+    if _kernel_applies(x, weight, bias, step, window):
         record = torch.is_grad_enabled() and _any_gradient(x, weight, bias)
         y, _ = torch.ops.convstage.conv_relu_pool(
             x, weight, bias, step, around, window or (1, 1), window_step or (1, 1), record
@@ -79,15 +79,21 @@ def _any_gradient(*tensors: Tensor | None) -> bool:
     return any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
-def _kernel_applies(x: Tensor, weight: Tensor, bias: Tensor | None, window: Pair | None) -> bool:
-    """Return whether the compiled kernel can do it: float32 on the processor, a window that a byte can count."""
+def _kernel_applies(x: Tensor, weight: Tensor, bias: Tensor | None, step: Pair, window: Pair | None) -> bool:
+    """Return whether the compiled kernel is for it: float32 on the processor, a window that a byte can count."""
     given = (x, weight) if bias is None else (x, weight, bias)
     return (
         all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in given)
         and x.dim() == weight.dim() == 4
-        and (window is None or window[0] * window[1] < DEAD)
+        and (window[0] * window[1] < DEAD if window else _fast_without_pooling(weight, step))
         and loaded()
     )
+
+
+def _fast_without_pooling(weight: Tensor, step: Pair) -> bool:
+    """Return whether the kernel is faster than torch's convolution also where no pooling leaves work out."""
+    filters, channels, *size = weight.shape
+    return step == (1, 1) and (channels <= FEW_CHANNELS or (size == [3, 3] and min(filters, channels) >= 16))
 
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int | Pair, around: Margins) -> Tensor:
