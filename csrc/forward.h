@@ -163,7 +163,7 @@ struct Output {
 };
 
 // The largest of four cells without NaN, after ReLU, and which it was: the first of equals.
-inline void pool_four(Floats a, Floats b, Floats c, Floats d, float* y, uint8_t* winner, int64_t count) {
+inline __attribute__((always_inline)) void pool_four(Floats a, Floats b, Floats c, Floats d, float* y, uint8_t* winner, int64_t count) {
   const Floats above = b > a ? b : a, below = d > c ? d : c, most = below > above ? below : above;
   store_part(y, most > Floats{} ? most : Floats{}, count);
   if (!winner) return;
@@ -176,7 +176,7 @@ inline void pool_four(Floats a, Floats b, Floats c, Floats d, float* y, uint8_t*
 
 // P windows of 2 × 2 with stride 2, straight from the registers.
 template <int P, int V, int STEP>
-void pooled_tile(const Reading& from, const float* packed, const float* bias_k, const Output& to) {
+__attribute__((noinline)) void pooled_tile(const Reading& from, const float* packed, const float* bias_k, const Output& to) {
   Floats sum[2][2 * P][V];
   begin_with_bias<2, 2 * P, V>(bias_k, to.filters, sum);
   accumulate<2, 2 * P, V, STEP>(from, packed, sum);
@@ -203,7 +203,7 @@ void pooled_tile(const Reading& from, const float* packed, const float* bias_k, 
 
 // COLUMNS cells of one row, before ReLU, with LANES · V floats from one cell to the next.
 template <int COLUMNS, int V, int STEP>
-void row_tile(const Reading& from, const float* packed, const float* bias_k, int64_t filters, float* cells) {
+__attribute__((noinline)) void row_tile(const Reading& from, const float* packed, const float* bias_k, int64_t filters, float* cells) {
   Floats sum[1][COLUMNS][V];
   begin_with_bias<1, COLUMNS, V>(bias_k, filters, sum);
   accumulate<1, COLUMNS, V, STEP>(from, packed, sum);
@@ -213,12 +213,27 @@ void row_tile(const Reading& from, const float* packed, const float* bias_k, int
     for (int v = 0; v < V; ++v) store(cells + (column * V + v) * LANES, sum[0][column][v]);
 }
 
-using PooledTile = void (*)(const Reading&, const float*, const float*, const Output&);
+// COLUMNS cells of one row without a pooling.
+template <int COLUMNS, int V, int STEP>
+__attribute__((noinline)) void relu_tile(const Reading& from, const float* packed, const float* bias_k, const Output& to) {
+  Floats sum[1][COLUMNS][V];
+  begin_with_bias<1, COLUMNS, V>(bias_k, to.filters, sum);
+  accumulate<1, COLUMNS, V, STEP>(from, packed, sum);
+#pragma GCC unroll 32
+  for (int column = 0; column < COLUMNS; ++column)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      const int64_t at = column * to.step + v * LANES;
+      Best{sum[0][column][v], Ints{}}.write(to.y + at, to.winner ? to.winner + at : nullptr, to.filters - v * LANES);
+    }
+}
+
+using OutputTile = void (*)(const Reading&, const float*, const float*, const Output&);
 using RowTile = void (*)(const Reading&, const float*, const float*, int64_t, float*);
 
 template <int V, int STEP, int... I>
-constexpr PooledTile pooled_tile_of(int size, std::integer_sequence<int, I...>) {
-  constexpr PooledTile tiles[] = {pooled_tile<I + 1, V, STEP>...};
+constexpr OutputTile pooled_tile_of(int size, std::integer_sequence<int, I...>) {
+  constexpr OutputTile tiles[] = {pooled_tile<I + 1, V, STEP>...};
   return tiles[size - 1];
 }
 
@@ -228,15 +243,26 @@ constexpr RowTile row_tile_of(int size, std::integer_sequence<int, I...>) {
   return tiles[size - 1];
 }
 
-template <int V, int STEP>
-void pooled_row_by(const Reading& from, const float* packed, const float* bias_k, int64_t windows, const Output& to) {
-  constexpr int MOST = TILE / (4 * V);
+template <int V, int STEP, int... I>
+constexpr OutputTile relu_tile_of(int size, std::integer_sequence<int, I...>) {
+  constexpr OutputTile tiles[] = {relu_tile<I + 1, V, STEP>...};
+  return tiles[size - 1];
+}
+
+// A row of pooled cells; without a pooling (SIDE 1) of cells.
+template <int SIDE, int V, int STEP>
+void output_row_by(const Reading& from, const float* packed, const float* bias_k, int64_t count, const Output& to) {
+  constexpr int MOST = TILE / (SIDE * SIDE * V);
+  constexpr auto sizes = std::make_integer_sequence<int, MOST>{};
   Reading reading = from;
   Output output = to;
-  for (int64_t done = 0; done < windows;) {
-    const int size = static_cast<int>(std::min<int64_t>(MOST, windows - done));
-    pooled_tile_of<V, STEP>(size, std::make_integer_sequence<int, MOST>{})(reading, packed, bias_k, output);
-    reading.cells += size * 2 * from.column_step;
+  for (int64_t done = 0; done < count;) {
+    const int size = static_cast<int>(std::min<int64_t>(MOST, count - done));
+    if constexpr (SIDE == 2)
+      pooled_tile_of<V, STEP>(size, sizes)(reading, packed, bias_k, output);
+    else
+      relu_tile_of<V, STEP>(size, sizes)(reading, packed, bias_k, output);
+    reading.cells += size * SIDE * from.column_step;
     output.y += size * to.step;
     if (output.winner) output.winner += size * to.step;
     done += size;
@@ -261,11 +287,12 @@ inline int64_t known_step(const Reading& from) {
   return from.fh * from.taps <= TAPS_IN_A_ROW ? from.column_step : 0;
 }
 
-template <int V>
-void pooled_row(const Reading& from, const float* packed, const float* bias_k, int64_t windows, const Output& to) {
+template <int SIDE, int V>
+void output_row(const Reading& from, const float* packed, const float* bias_k, int64_t count, const Output& to) {
   const int64_t step = known_step(from);
-  (step == 1 ? pooled_row_by<V, 1> : step == 3 ? pooled_row_by<V, 3> : pooled_row_by<V, 0>)(from, packed, bias_k,
-                                                                                              windows, to);
+  (step == 1   ? output_row_by<SIDE, V, 1>
+   : step == 3 ? output_row_by<SIDE, V, 3>
+               : output_row_by<SIDE, V, 0>)(from, packed, bias_k, count, to);
 }
 
 template <int V>
@@ -326,7 +353,9 @@ bool forward(const Shape& s, int64_t begin, int64_t end, const float* x_nhwc, co
       const int64_t at = (n * s.qh + q) * s.qw * s.k + k;
       Output to{y_nqk + at, winner_nqk ? winner_nqk + at : nullptr, std::min(wide, s.k - k), s.k};
       if (two_by_two(s)) {
-        (vectors == 1 ? pooled_row<1> : pooled_row<WIDE>)(from, weights, bias, s.qw, to);
+        (vectors == 1 ? output_row<2, 1> : output_row<2, WIDE>)(from, weights, bias, s.qw, to);
+      } else if (unpooled(s)) {
+        (vectors == 1 ? output_row<1, 1> : output_row<1, WIDE>)(from, weights, bias, s.qw, to);
       } else {
         for (int64_t row = 0; row < rows; ++row) {
           Reading reading = from;

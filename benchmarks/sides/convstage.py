@@ -1,5 +1,7 @@
 """Convstage, as its own training and prediction run it."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -28,12 +30,14 @@ class Convstage:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=RATE, betas=BETAS, eps=EPSILON, weight_decay=DECAY, fused=True
         )
+        self.run: Callable[[torch.Tensor], torch.Tensor] | None = None
         self.images = torch.from_numpy(shared.images).contiguous(memory_format=torch.channels_last)
         self.labels = torch.from_numpy(shared.labels)
         self.image = self.images[:1].clone(memory_format=torch.preserve_format)
 
     def train(self) -> float:
         self.network.train()
+        self.run = None
         loss = F.cross_entropy(self.network(self.images), self.labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -47,10 +51,11 @@ class Convstage:
         return self.predict(self.image)
 
     def predict(self, images: torch.Tensor) -> torch.Tensor:
-        """As `convstage.predict` does it."""
-        self.network.eval()
+        """As a loaded network does it: packed once, until it is trained further."""
+        if self.run is None:
+            self.run = runner(self.network.eval(), self.network.plan.image)
         with torch.inference_mode():
-            return runner(self.network, self.network.plan.image)(images)
+            return self.run(images)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,88 @@
+"""How exact the operator is: its error against float64, as a multiple of torch's own error in float32.
+
+Root mean squares over all cells, for values and gradients, of 3 × 3 stages with usual
+weights on noise after a ReLU. Torch computes once on channels-last tensors, once on
+channels-first ones, where its sums are cut shorter. The largest ratio of all pooled and of all plain stages
+goes to the table; every one is in results/accuracy.json.
+
+    python benchmarks/accuracy.py
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from convstage.machine import processor
+from convstage.run import environment
+from convstage.stage import active
+
+RESULT = Path(__file__).parent / "results/accuracy.json"
+PAIRS = ((1, 32), (3, 32), (16, 16), (16, 32), (32, 16), (32, 32), (32, 64), (64, 64), (64, 128), (128, 128), (96, 48))
+FORMATS = {"channels-last": torch.channels_last, "channels-first": torch.contiguous_format}
+PARTS = ("values", "input gradient", "weight gradient")
+
+
+def results(function, x, weight, bias, seed=9):
+    leaves = [tensor.requires_grad_() for tensor in (x, weight, bias)]
+    y = function(*leaves)
+    gradient = torch.randn(y.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(y.dtype)
+    return [y.detach(), *torch.autograd.grad(y, leaves[:2], gradient)]
+
+
+def error(found, exact) -> float:
+    """Return the root mean square; cells whose winner hung on rounding, and went to another, do not count."""
+    difference = (found.double() - exact).abs()
+    return difference[difference < 1e-4 * exact.abs().max()].square().mean().sqrt().item()
+
+
+def compare(channels: int, filters: int, pool: int, seed: int) -> dict:
+    generator = torch.Generator().manual_seed(seed)
+    side = 28 if channels * filters <= 4096 else 14
+    x = torch.randn(8, channels, side, side, generator=generator).relu()
+    weight = torch.randn(filters, channels, 3, 3, generator=generator) / (9 * channels) ** 0.5
+    bias = torch.randn(filters, generator=generator)
+    windows = ((1, 1), (1, 1, 1, 1), (pool, pool), (pool, pool))
+
+    def composed(x, weight, bias):
+        return F.max_pool2d(F.relu(F.conv2d(x, weight, bias, padding=1)), pool)
+
+    exact = results(composed, x.double(), weight.double(), bias.double())
+    ours = results(lambda *args: torch.ops.convstage.conv_relu_pool(*args, *windows, True)[0], x, weight, bias)
+    found: dict = {"channels": channels, "filters": filters, "pool": pool, "seed": seed}
+    for name, layout in FORMATS.items():
+        tensors = (tensor.detach().contiguous(memory_format=layout) for tensor in (x, weight))
+        theirs = results(composed, *tensors, bias.detach())
+        found[name] = {
+            part: round(error(mine, truth) / error(torchs, truth), 2)
+            for part, mine, torchs, truth in zip(PARTS, ours, theirs, exact, strict=True)
+        }
+    return found
+
+
+def table(result: dict) -> str:
+    """Return the largest ratios as a Markdown table."""
+    lines = ["| error, times torch's, at most | torch channels-last | torch channels-first |", "|---|---|---|"]
+    for part in PARTS:
+        for pool, name in ((2, "pooled 2×2"), (1, "not pooled")):
+            worst = [max(f[layout][part] for f in result["stages"] if f["pool"] == pool) for layout in FORMATS]
+            lines.append(f"| {part}, {name} | {worst[0]:.2f} | {worst[1]:.2f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    stages = [compare(*pair, pool, seed) for pair in PAIRS for pool in (2, 1) for seed in range(3)]
+    result = {
+        "what": str(__doc__).split("\n")[0],
+        "machine": {"processor": processor()},
+        "environment": environment(),
+        "stage": active().name,
+        "stages": stages,
+    }
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    print(table(result))
+
+
+if __name__ == "__main__":
+    main()
