@@ -28,6 +28,10 @@ format: $(VENV)/tools
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/shapes.py
+	$(BIN)/python benchmarks/roofline.py
+	$(BIN)/python benchmarks/pages.py
+	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/shifts.py
 
 # The same against other frameworks too, each in an environment of its own: 3 GB, and the time to fetch them.

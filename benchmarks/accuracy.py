@@ -1,8 +1,9 @@
 """How exact the operator is: its error against float64, as a multiple of torch's own error in float32.
 
 Root mean squares over all cells, for values and gradients, of 3 × 3 stages with usual
-weights on noise after a ReLU. Torch computes once on channels-last tensors, once on
-channels-first ones, where its sums are cut shorter. The largest ratio of all pooled and of all plain stages
+weights on noise after a ReLU, without those where a winner hangs on rounding. Both
+compute once on channels-last tensors, once on channels-first ones, where torch cuts its
+sums shorter. The largest ratio of all pooled and of all plain stages
 goes to the table; every one is in results/accuracy.json.
 
     python benchmarks/accuracy.py
@@ -21,6 +22,9 @@ from convstage.stage import active
 RESULT = Path(__file__).parent / "results/accuracy.json"
 PAIRS = ((1, 32), (3, 32), (16, 16), (16, 32), (32, 16), (32, 32), (32, 64), (64, 64), (64, 128), (128, 128), (96, 48))
 FORMATS = {"channels-last": torch.channels_last, "channels-first": torch.contiguous_format}
+SEEDS = 12
+#: Values of about 1 that differ by less may change places in float32: such stages are left out.
+CLOSE = 4e-6
 PARTS = ("values", "input gradient", "weight gradient")
 
 
@@ -32,28 +36,42 @@ def results(function, x, weight, bias, seed=9):
 
 
 def error(found, exact) -> float:
-    """Return the root mean square; cells whose winner hung on rounding, and went to another, do not count."""
-    difference = (found.double() - exact).abs()
-    return difference[difference < 1e-4 * exact.abs().max()].square().mean().sqrt().item()
+    """Return the root mean square."""
+    return (found.double() - exact).square().mean().sqrt().item()
+
+
+def hangs_on_rounding(x, weight, bias, pool: int) -> bool:
+    """Return whether float32 may rightly choose another winner, or another sign, than float64."""
+    before = F.relu(F.conv2d(x.double(), weight.double(), bias.double(), padding=1))
+    signs = F.conv2d(x.double(), weight.double(), bias.double(), padding=1).abs()
+    if pool == 1:
+        return bool((signs < CLOSE).any())
+    best = F.unfold(before.flatten(0, 1)[:, None], pool, stride=pool).topk(2, dim=1).values
+    gap = torch.minimum(best[:, 0] - best[:, 1], best[:, 0])
+    return bool(((best[:, 0] > 0) & (gap < CLOSE)).any() or (signs < CLOSE).any())
 
 
 def compare(channels: int, filters: int, pool: int, seed: int) -> dict:
     generator = torch.Generator().manual_seed(seed)
-    side = 28 if channels * filters <= 4096 else 14
-    x = torch.randn(8, channels, side, side, generator=generator).relu()
+    x = torch.randn(2, channels, 14, 14, generator=generator).relu()
     weight = torch.randn(filters, channels, 3, 3, generator=generator) / (9 * channels) ** 0.5
     bias = torch.randn(filters, generator=generator)
+    if hangs_on_rounding(x, weight, bias, pool):
+        return {}
     windows = ((1, 1), (1, 1, 1, 1), (pool, pool), (pool, pool))
 
     def composed(x, weight, bias):
         return F.max_pool2d(F.relu(F.conv2d(x, weight, bias, padding=1)), pool)
 
     exact = results(composed, x.double(), weight.double(), bias.double())
-    ours = results(lambda *args: torch.ops.convstage.conv_relu_pool(*args, *windows, True)[0], x, weight, bias)
+
+    def operator(*args):
+        return torch.ops.convstage.conv_relu_pool(*args, *windows, True)[0]
+
     found: dict = {"channels": channels, "filters": filters, "pool": pool, "seed": seed}
     for name, layout in FORMATS.items():
-        tensors = (tensor.detach().contiguous(memory_format=layout) for tensor in (x, weight))
-        theirs = results(composed, *tensors, bias.detach())
+        tensors = [tensor.detach().contiguous(memory_format=layout) for tensor in (x, weight)]
+        theirs, ours = (results(function, *tensors, bias.detach()) for function in (composed, operator))
         found[name] = {
             part: round(error(mine, truth) / error(torchs, truth), 2)
             for part, mine, torchs, truth in zip(PARTS, ours, theirs, exact, strict=True)
@@ -72,12 +90,14 @@ def table(result: dict) -> str:
 
 
 def main() -> None:
-    stages = [compare(*pair, pool, seed) for pair in PAIRS for pool in (2, 1) for seed in range(3)]
+    stage = active().name  # this loads the operator
+    found = (compare(*pair, pool, seed) for pair in PAIRS for pool in (2, 1) for seed in range(SEEDS))
+    stages = [figures for figures in found if figures]
     result = {
         "what": str(__doc__).split("\n")[0],
         "machine": {"processor": processor()},
         "environment": environment(),
-        "stage": active().name,
+        "stage": stage,
         "stages": stages,
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")

@@ -32,7 +32,7 @@ volatile float sink;
 
 void multiply_add(int) {
   Floats sum[CHAINS];
-  for (int i = 0; i < CHAINS; ++i) sum[i] = Floats{} + i;
+  for (int i = 0; i < CHAINS; ++i) sum[i] = Floats{} + static_cast<float>(i);
   volatile float almost_one = 0.999999f;
   const Floats a = almost_one - Floats{}, b = sink - Floats{};
   for (long round = 0; round < ROUNDS; ++round)

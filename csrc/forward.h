@@ -59,7 +59,7 @@ struct Reading {
 // The step from cell to cell of a row is known to the compiler for one and for three channels, if there are few taps
 // (STEP is 0 otherwise): a first layer would spend its time on addresses.
 template <int STEP>
-inline int64_t column_step(const Reading& from) {
+INLINE int64_t column_step(const Reading& from) {
   return STEP ? STEP : from.column_step;
 }
 
@@ -71,7 +71,7 @@ using Sums = Floats[ROWS][COLUMNS][V];
 
 // Adds `from` to `to`, and clears it.
 template <int ROWS, int COLUMNS, int V>
-inline void put_by(Sums<ROWS, COLUMNS, V>& from, Sums<ROWS, COLUMNS, V>& to) {
+INLINE void put_by(Sums<ROWS, COLUMNS, V>& from, Sums<ROWS, COLUMNS, V>& to) {
 #pragma GCC unroll 32
   for (int row = 0; row < ROWS; ++row)
 #pragma GCC unroll 32
@@ -84,7 +84,7 @@ inline void put_by(Sums<ROWS, COLUMNS, V>& from, Sums<ROWS, COLUMNS, V>& to) {
 }
 
 template <int ROWS, int COLUMNS, int V, int STEP>
-inline void accumulate_taps(const Reading& from, const float* cells, int64_t taps, const float* packed,
+INLINE void accumulate_taps(const Reading& from, const float* cells, int64_t taps, const float* packed,
                             Sums<ROWS, COLUMNS, V>& sum) {
   for (int64_t tap = 0; tap < taps; ++tap, packed += V * LANES) {
     Floats weights[V];
@@ -102,7 +102,7 @@ inline void accumulate_taps(const Reading& from, const float* cells, int64_t tap
 }
 
 template <int ROWS, int COLUMNS, int V, int STEP = 0>
-inline void accumulate(const Reading& from, const float* packed, Sums<ROWS, COLUMNS, V>& sum) {
+INLINE void accumulate(const Reading& from, const float* packed, Sums<ROWS, COLUMNS, V>& sum) {
   if (STEP || from.fh * from.taps <= TAPS_IN_A_ROW) {
     for (int64_t dy = 0; dy < from.fh; ++dy)
       accumulate_taps<ROWS, COLUMNS, V, STEP>(from, from.cells + dy * from.line, from.taps,
@@ -125,16 +125,18 @@ inline void accumulate(const Reading& from, const float* packed, Sums<ROWS, COLU
   put_by<ROWS, COLUMNS, V>(total, sum);
 }
 
+// After the sum, not before: the first of its parts would round everything that follows.
 template <int ROWS, int COLUMNS, int V>
-inline void begin_with_bias(const float* bias_k, int64_t filters, Floats (&sum)[ROWS][COLUMNS][V]) {
+INLINE void add_bias_to(Floats (&sum)[ROWS][COLUMNS][V], const float* bias_k, int64_t filters) {
+  if (!bias_k) return;
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
     const int64_t left = filters - v * LANES;
-    const Floats bias = bias_k && left > 0 ? load_part(bias_k + v * LANES, left) : Floats{};
+    const Floats bias = left > 0 ? load_part(bias_k + v * LANES, left) : Floats{};
 #pragma GCC unroll 32
     for (int row = 0; row < ROWS; ++row)
 #pragma GCC unroll 32
-      for (int column = 0; column < COLUMNS; ++column) sum[row][column][v] = bias;
+      for (int column = 0; column < COLUMNS; ++column) sum[row][column][v] += bias;
   }
 }
 
@@ -142,13 +144,13 @@ inline void begin_with_bias(const float* bias_k, int64_t filters, Floats (&sum)[
 struct Best {
   Floats value;
   Ints place;
-  void challenge(Floats other, int at) {
+  INLINE void challenge(Floats other, int at) {
     const Ints take = (other > value) | (other != other);
     value = take ? other : value;
     place = take ? at - Ints{} : place;
   }
   // ReLU; of NaN it is NaN.
-  void write(float* y, uint8_t* winner, int64_t count) const {
+  INLINE void write(float* y, uint8_t* winner, int64_t count) const {
     const Ints dead = value <= Floats{};
     store_part(y, dead ? Floats{} : value, count);
     if (winner) store_bytes_part(winner, dead ? DEAD - Ints{} : place, count);
@@ -163,7 +165,7 @@ struct Output {
 };
 
 // The largest of four cells without NaN, after ReLU, and which it was: the first of equals.
-inline __attribute__((always_inline)) void pool_four(Floats a, Floats b, Floats c, Floats d, float* y, uint8_t* winner, int64_t count) {
+INLINE void pool_four(Floats a, Floats b, Floats c, Floats d, float* y, uint8_t* winner, int64_t count) {
   const Floats above = b > a ? b : a, below = d > c ? d : c, most = below > above ? below : above;
   store_part(y, most > Floats{} ? most : Floats{}, count);
   if (!winner) return;
@@ -176,10 +178,11 @@ inline __attribute__((always_inline)) void pool_four(Floats a, Floats b, Floats 
 
 // P windows of 2 × 2 with stride 2, straight from the registers.
 template <int P, int V, int STEP>
-__attribute__((noinline)) void pooled_tile(const Reading& from, const float* packed, const float* bias_k, const Output& to) {
-  Floats sum[2][2 * P][V];
-  begin_with_bias<2, 2 * P, V>(bias_k, to.filters, sum);
+__attribute__((noinline)) void pooled_tile(const Reading& from, const float* packed, const float* bias_k,
+                                           const Output& to) {
+  Floats sum[2][2 * P][V] = {};
   accumulate<2, 2 * P, V, STEP>(from, packed, sum);
+  add_bias_to<2, 2 * P, V>(sum, bias_k, to.filters);
 #pragma GCC unroll 16
   for (int p = 0; p < P; ++p)
 #pragma GCC unroll 4
@@ -203,10 +206,11 @@ __attribute__((noinline)) void pooled_tile(const Reading& from, const float* pac
 
 // COLUMNS cells of one row, before ReLU, with LANES · V floats from one cell to the next.
 template <int COLUMNS, int V, int STEP>
-__attribute__((noinline)) void row_tile(const Reading& from, const float* packed, const float* bias_k, int64_t filters, float* cells) {
-  Floats sum[1][COLUMNS][V];
-  begin_with_bias<1, COLUMNS, V>(bias_k, filters, sum);
+__attribute__((noinline)) void row_tile(const Reading& from, const float* packed, const float* bias_k, int64_t filters,
+                                        float* cells) {
+  Floats sum[1][COLUMNS][V] = {};
   accumulate<1, COLUMNS, V, STEP>(from, packed, sum);
+  add_bias_to<1, COLUMNS, V>(sum, bias_k, filters);
 #pragma GCC unroll 32
   for (int column = 0; column < COLUMNS; ++column)
 #pragma GCC unroll 4
@@ -215,10 +219,11 @@ __attribute__((noinline)) void row_tile(const Reading& from, const float* packed
 
 // COLUMNS cells of one row without a pooling.
 template <int COLUMNS, int V, int STEP>
-__attribute__((noinline)) void relu_tile(const Reading& from, const float* packed, const float* bias_k, const Output& to) {
-  Floats sum[1][COLUMNS][V];
-  begin_with_bias<1, COLUMNS, V>(bias_k, to.filters, sum);
+__attribute__((noinline)) void relu_tile(const Reading& from, const float* packed, const float* bias_k,
+                                         const Output& to) {
+  Floats sum[1][COLUMNS][V] = {};
   accumulate<1, COLUMNS, V, STEP>(from, packed, sum);
+  add_bias_to<1, COLUMNS, V>(sum, bias_k, to.filters);
 #pragma GCC unroll 32
   for (int column = 0; column < COLUMNS; ++column)
 #pragma GCC unroll 4

@@ -39,8 +39,7 @@ void expand_row(const Shape& s, int64_t y, int64_t left, int64_t columns, const 
 template <int COLUMNS, int V>
 void gradient_tile(const Reading& from, const float* packed, int64_t channels, int64_t rows, int64_t step,
                    int64_t row_step, float* dx) {
-  Floats sum[2][COLUMNS][V];
-  begin_with_bias<2, COLUMNS, V>(nullptr, channels, sum);
+  Floats sum[2][COLUMNS][V] = {};
   accumulate<2, COLUMNS, V>(from, packed, sum);
 #pragma GCC unroll 2
   for (int row = 0; row < 2; ++row) {

@@ -1,25 +1,29 @@
 // Vectors of VECTOR_BYTES, written with the compiler's own vector types: one text for all instruction sets.
 // Included by a kernel's translation unit inside its anonymous namespace.
 
+// For what must not become a call: its vectors live in registers, and a call would put them into memory. Left to
+// itself the compiler stops inlining when a file has grown by so much.
+#define INLINE inline __attribute__((always_inline))
+
 constexpr int LANES = VECTOR_BYTES / 4;
 
 typedef float Floats __attribute__((vector_size(VECTOR_BYTES)));
 typedef int32_t Ints __attribute__((vector_size(VECTOR_BYTES)));
 typedef uint8_t Bytes __attribute__((vector_size(LANES)));
 
-inline Floats load(const float* from) {
+INLINE Floats load(const float* from) {
   Floats v;
   __builtin_memcpy(&v, from, sizeof v);
   return v;
 }
 
-inline void store(float* to, Floats v) { __builtin_memcpy(to, &v, sizeof v); }
+INLINE void store(float* to, Floats v) { __builtin_memcpy(to, &v, sizeof v); }
 
 // x - 0 and not 0 + x: minus zero stays minus zero.
-inline Floats splat(float value) { return value - Floats{}; }
+INLINE Floats splat(float value) { return value - Floats{}; }
 
 // Whether a comparison holds in any lane.
-inline bool any(Ints holds) {
+INLINE bool any(Ints holds) {
 #if VECTOR_BYTES == 64
   return _mm512_movepi32_mask(reinterpret_cast<__m512i>(holds)) != 0;
 #elif VECTOR_BYTES == 32
@@ -32,12 +36,12 @@ inline bool any(Ints holds) {
 }
 
 // The first `count` lanes only; what lies behind them belongs to somebody else.
-inline void store_part(float* to, Floats v, int64_t count) {
+INLINE void store_part(float* to, Floats v, int64_t count) {
   if (count >= LANES) return store(to, v);
   __builtin_memcpy(to, &v, count * sizeof(float));
 }
 
-inline Floats load_part(const float* from, int64_t count) {
+INLINE Floats load_part(const float* from, int64_t count) {
   if (count >= LANES) return load(from);
   Floats v = {};
   __builtin_memcpy(&v, from, count * sizeof(float));
@@ -45,7 +49,7 @@ inline Floats load_part(const float* from, int64_t count) {
 }
 
 // Bytes to integers and back, one instruction each; of the compiler's own conversion GCC makes dozens.
-inline Ints widen(Bytes bytes) {
+INLINE Ints widen(Bytes bytes) {
 #if VECTOR_BYTES == 64
   return reinterpret_cast<Ints>(_mm512_cvtepu8_epi32(reinterpret_cast<__m128i>(bytes)));
 #elif VECTOR_BYTES == 32
@@ -57,7 +61,7 @@ inline Ints widen(Bytes bytes) {
 #endif
 }
 
-inline Bytes narrowed(Ints v) {
+INLINE Bytes narrowed(Ints v) {
 #if VECTOR_BYTES == 64
   return reinterpret_cast<Bytes>(_mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(v)));
 #else
@@ -66,7 +70,7 @@ inline Bytes narrowed(Ints v) {
 }
 
 // A copy of a length that is known only at run time is a call; whole vectors must not pay for it.
-inline void store_bytes_part(uint8_t* to, Ints v, int64_t count) {
+INLINE void store_bytes_part(uint8_t* to, Ints v, int64_t count) {
   const Bytes bytes = narrowed(v);
   if (count >= LANES)
     __builtin_memcpy(to, &bytes, LANES);
@@ -74,7 +78,7 @@ inline void store_bytes_part(uint8_t* to, Ints v, int64_t count) {
     __builtin_memcpy(to, &bytes, count);
 }
 
-inline Ints load_bytes_part(const uint8_t* from, int64_t count) {
+INLINE Ints load_bytes_part(const uint8_t* from, int64_t count) {
   Bytes bytes = {};
   if (count >= LANES)
     __builtin_memcpy(&bytes, from, LANES);

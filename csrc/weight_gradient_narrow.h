@@ -22,7 +22,7 @@ struct NarrowBlock {
 // Adds the sums of ROWS filter rows from `dy` on and T taps from `tap` on to those of the unit.
 // Inlined: sums whose address leaves a function are kept in memory, through all of its loop.
 template <int ROWS, int T>
-inline __attribute__((always_inline)) void add_narrow(const NarrowBlock& b, int64_t dy, int64_t tap, const Floats (&sum)[ROWS][T]) {
+INLINE void add_narrow(const NarrowBlock& b, int64_t dy, int64_t tap, const Floats (&sum)[ROWS][T]) {
   const int64_t line = patch_line(b.s);
 #pragma GCC unroll 3
   for (int row = 0; row < ROWS; ++row)
@@ -35,7 +35,7 @@ inline __attribute__((always_inline)) void add_narrow(const NarrowBlock& b, int6
     }
 }
 
-inline void add_bias(const NarrowBlock& b, Floats sum) {
+INLINE void add_bias(const NarrowBlock& b, Floats sum) {
   store_part(b.bias_k + b.k, load_part(b.bias_k + b.k, b.filters()) + sum, b.filters());
 }
 

@@ -113,7 +113,7 @@ struct Winograd {
   }
 
   // One tile's products for one vector of filters, transformed back.
-  static void transform_back(const float* products, Output& y) {
+  static INLINE void transform_back(const float* products, Output& y) {
     Floats half[HIGH][Across::PLACES];
 #pragma GCC unroll 6
     for (int column = 0; column < Across::PLACES; ++column) {

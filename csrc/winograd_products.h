@@ -5,7 +5,7 @@
 constexpr int SETS = 2;
 
 template <int TILES, int V>
-inline void multiply_channels(const float* patches, int64_t channels, const float* filters,
+INLINE void multiply_channels(const float* patches, int64_t channels, const float* filters,
                               Floats (&sum)[SETS][TILES][V]) {
   for (int64_t c = 0; c < channels; c += LANES, patches += UNIT_TILES * LANES)
     for (int lane = 0; lane < LANES; lane += SETS)
@@ -24,7 +24,7 @@ inline void multiply_channels(const float* patches, int64_t channels, const floa
 }
 
 template <int TILES, int V>
-inline Floats total(const Floats (&sum)[SETS][TILES][V], int tile, int v) {
+INLINE Floats total(const Floats (&sum)[SETS][TILES][V], int tile, int v) {
   Floats all = sum[0][tile][v];
 #pragma GCC unroll 4
   for (int set = 1; set < SETS; ++set) all += sum[set][tile][v];

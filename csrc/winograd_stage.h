@@ -9,11 +9,11 @@ struct PlainCells {
   int64_t h, w, c;
 
   using Cell = const float*;
-  Cell find(int64_t n, int64_t y, int64_t x, const float* zeros) const {
+  INLINE Cell find(int64_t n, int64_t y, int64_t x, const float* zeros) const {
     const bool inside = y >= 0 && y < h && x >= 0 && x < w;
     return inside ? x_nhwc + ((n * h + y) * w + x) * c : zeros;
   }
-  Floats read(Cell cell, int64_t channel, int64_t count) const {
+  INLINE Floats read(Cell cell, int64_t channel, int64_t count) const {
     __builtin_prefetch(cell + channel + PREFETCHED * c);
     return load_part(cell + channel, count);
   }
@@ -31,13 +31,13 @@ struct WinnerCells {
     const uint8_t* winner;
     int place;
   };
-  Cell find(int64_t n, int64_t y, int64_t x, const float* zeros) const {
+  INLINE Cell find(int64_t n, int64_t y, int64_t x, const float* zeros) const {
     const int64_t q = y >> HALVING, r = x >> HALVING, odd = (1 << HALVING) - 1;
     if (q < 0 || q >= qh || r < 0 || r >= qw) return {zeros, reinterpret_cast<const uint8_t*>(zeros), -1};
     const int64_t at = ((n * qh + q) * qw + r) * k;
     return {gradient_nqk + at, winner_nqk + at, static_cast<int>((y & odd) * 2 + (x & odd))};
   }
-  Floats read(const Cell& cell, int64_t channel, int64_t count) const {
+  INLINE Floats read(const Cell& cell, int64_t channel, int64_t count) const {
     __builtin_prefetch(cell.gradient + channel + PREFETCHED / 2 * k);
     const Ints won = load_bytes_part(cell.winner + channel, count) == cell.place - Ints{};
     return won ? load_part(cell.gradient + channel, count) : Floats{};

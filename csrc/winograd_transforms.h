@@ -9,19 +9,19 @@
 struct Two {
   static constexpr int OUTPUTS = 2, PLACES = 4;
 
-  static void patch(const Floats (&d)[PLACES], Floats (&to)[PLACES]) {
+  static INLINE void patch(const Floats (&d)[PLACES], Floats (&to)[PLACES]) {
     to[0] = d[0] - d[2];
     to[1] = d[1] + d[2];
     to[2] = d[2] - d[1];
     to[3] = d[1] - d[3];
   }
-  static void filter(const Floats (&g)[3], Floats (&to)[PLACES]) {
+  static INLINE void filter(const Floats (&g)[3], Floats (&to)[PLACES]) {
     to[0] = g[0];
     to[1] = ((g[0] + g[2]) + g[1]) * 0.5f;
     to[2] = ((g[0] + g[2]) - g[1]) * 0.5f;
     to[3] = g[2];
   }
-  static void back(const Floats (&m)[PLACES], Floats (&to)[OUTPUTS]) {
+  static INLINE void back(const Floats (&m)[PLACES], Floats (&to)[OUTPUTS]) {
     to[0] = (m[0] + m[1]) + m[2];
     to[1] = (m[1] - m[2]) - m[3];
   }
@@ -32,7 +32,7 @@ struct FourWithOne {
   static constexpr int OUTPUTS = 4, PLACES = 6;
   static constexpr float B = 1.75f, B2 = B * B;
 
-  static void patch(const Floats (&d)[PLACES], Floats (&to)[PLACES]) {
+  static INLINE void patch(const Floats (&d)[PLACES], Floats (&to)[PLACES]) {
     const Floats even = d[4] - d[2], odd = d[3] - d[1];
     const Floats far = d[4] - B2 * d[2], farther = d[3] - B2 * d[1];
     to[0] = even + B2 * (d[0] - d[2]);
@@ -42,7 +42,7 @@ struct FourWithOne {
     to[4] = even - B * odd;
     to[5] = (d[5] - d[3]) - B2 * odd;
   }
-  static void filter(const Floats (&g)[3], Floats (&to)[PLACES]) {
+  static INLINE void filter(const Floats (&g)[3], Floats (&to)[PLACES]) {
     constexpr float ONE = 1 / (2 * (1 - B2)), OTHER = 1 / (2 * B2 * (B2 - 1));
     to[0] = g[0] * (1 / B2);
     to[1] = ((g[0] + g[2]) + g[1]) * ONE;
@@ -51,7 +51,7 @@ struct FourWithOne {
     to[4] = ((g[0] + B2 * g[2]) - B * g[1]) * OTHER;
     to[5] = g[2];
   }
-  static void back(const Floats (&m)[PLACES], Floats (&to)[OUTPUTS]) {
+  static INLINE void back(const Floats (&m)[PLACES], Floats (&to)[OUTPUTS]) {
     const Floats sum = m[1] + m[2], difference = m[1] - m[2], other = m[3] + m[4], apart = m[3] - m[4];
     to[0] = m[0] + (sum + other);
     to[1] = difference + B * apart;
@@ -65,7 +65,7 @@ struct Four {
   static constexpr int OUTPUTS = 4, PLACES = 6;
   static constexpr float A = 2.0f / 3, B = 1.5f, A2 = A * A, B2 = B * B;
 
-  static void patch(const Floats (&d)[PLACES], Floats (&to)[PLACES]) {
+  static INLINE void patch(const Floats (&d)[PLACES], Floats (&to)[PLACES]) {
     const Floats a_even = d[4] - B2 * d[2], a_odd = d[3] - B2 * d[1];
     const Floats b_even = d[4] - A2 * d[2], b_odd = d[3] - A2 * d[1];
     to[0] = d[0] + (d[4] - (A2 + B2) * d[2]);
@@ -75,7 +75,7 @@ struct Four {
     to[4] = b_even - B * b_odd;
     to[5] = d[1] + (d[5] - (A2 + B2) * d[3]);
   }
-  static void filter(const Floats (&g)[3], Floats (&to)[PLACES]) {
+  static INLINE void filter(const Floats (&g)[3], Floats (&to)[PLACES]) {
     constexpr float ONE = 1 / (2 * A2 * (A2 - B2)), OTHER = 1 / (2 * B2 * (B2 - A2));
     to[0] = g[0];
     to[1] = ((g[0] + A2 * g[2]) + A * g[1]) * ONE;
@@ -84,7 +84,7 @@ struct Four {
     to[4] = ((g[0] + B2 * g[2]) - B * g[1]) * OTHER;
     to[5] = g[2];
   }
-  static void back(const Floats (&m)[PLACES], Floats (&to)[OUTPUTS]) {
+  static INLINE void back(const Floats (&m)[PLACES], Floats (&to)[OUTPUTS]) {
     const Floats sum = m[1] + m[2], difference = m[1] - m[2], other = m[3] + m[4], apart = m[3] - m[4];
     to[0] = m[0] + (sum + other);
     to[1] = A * difference + B * apart;

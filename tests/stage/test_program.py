@@ -148,6 +148,19 @@ def test_a_network_is_packed_once_and_again_when_its_weights_change():
     assert torch.equal(runner(network, image)(x)[0], network.classifier.bias.detach())
 
 
+def test_a_step_of_the_optimizer_is_noticed():
+    """A fused one, which does not count as a write."""
+    network = network_of(PATTERNS[2])
+    x, image = images(network), network.plan.image
+    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
+    before = runner(network, image)
+    logits(before, x)
+    torch.nn.functional.cross_entropy(network(x), torch.arange(5)).backward()
+    optimizer.step()
+    assert runner(network, image) is not before
+    torch.testing.assert_close(runner(network, image)(x), logits(network, x), rtol=1e-4, atol=1e-4)
+
+
 def test_a_network_in_training_runs_itself():
     network = network_of(PATTERNS[2])
     assert runner(network, network.plan.image) is not network

@@ -48,11 +48,11 @@ class Program:
         while layers:
             shape = self._add(layers, shape)
         self.classes = shape[0]
-        self._state = _state(network)
+        self._state = _State(network)
 
     def is_of(self, network: nn.Module) -> bool:
         """Return whether the network's weights are still those that were packed."""
-        return self._state == _state(network)
+        return self._state.is_of(network)
 
     def __del__(self) -> None:
         if handle := getattr(self, "_handle", None):
@@ -146,6 +146,26 @@ def _address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def _state(network: nn.Module) -> list[tuple[int, int]]:
-    """Return what changes when a weight does, in place or for another tensor."""
+#: Parameters of up to so many numbers are compared number by number: biases, first and last layers.
+SMALL = 4096
+
+
+class _State:
+    """What a network's weights were: where they lay, how often they were written to, and the small ones themselves.
+
+    Fused optimizers write to weights without counting it; no step of one leaves all biases as they were.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.places = _places(network)
+        self.small = [p.detach().clone() for p in network.parameters() if p.numel() <= SMALL]
+
+    def is_of(self, network: nn.Module) -> bool:
+        if self.places != _places(network):
+            return False
+        small = [parameter for parameter in network.parameters() if parameter.numel() <= SMALL]
+        return all(map(torch.equal, self.small, small))
+
+
+def _places(network: nn.Module) -> list[tuple[int, int]]:
     return [(parameter.data_ptr(), parameter._version) for parameter in network.parameters()]
