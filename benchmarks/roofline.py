@@ -142,6 +142,8 @@ def draw(result: dict) -> None:
     for name, colour in colours.items():
         axes.plot([], [], "D", color=colour, label=name)
     axes.set(xscale="log", yscale="log", xlim=(5, 2000), ylim=(50, 1000))
+    axes.set_yticks([50, 100, 200, 400, 800], labels=["50", "100", "200", "400", "800"])
+    axes.set_yticks([], minor=True)
     axes.set_xlabel("operations of the definition per byte that must be moved")
     axes.set_ylabel("GFLOP/s, counted as if all were done")
     axes.grid(which="both", alpha=0.2)
