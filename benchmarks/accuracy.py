@@ -42,8 +42,8 @@ def error(found, exact) -> float:
 
 def hangs_on_rounding(x, weight, bias, pool: int) -> bool:
     """Return whether float32 may rightly choose another winner, or another sign, than float64."""
-    before = F.relu(F.conv2d(x.double(), weight.double(), bias.double(), padding=1))
-    signs = F.conv2d(x.double(), weight.double(), bias.double(), padding=1).abs()
+    convolved = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
+    before, signs = F.relu(convolved), convolved.abs()
     if pool == 1:
         return bool((signs < CLOSE).any())
     best = F.unfold(before.flatten(0, 1)[:, None], pool, stride=pool).topk(2, dim=1).values

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, library
 
+from ..sizes import output_size
+
 #: A winner byte that says: nothing in this window was above zero.
 DEAD = 255
 #: Inputs of up to so many channels have a kernel of their own for the weight gradient.
@@ -34,7 +36,11 @@ def _shapes(
 ) -> tuple[Tensor, Tensor]:
     n = x.shape[0]
     high, wide = _map(x.shape, weight.shape, stride, padding)
-    shape = (weight.shape[0], (high - pool[0]) // pool_stride[0] + 1, (wide - pool[1]) // pool_stride[1] + 1)
+    shape = (
+        weight.shape[0],
+        output_size(high, pool[0], pool_stride[0]),
+        output_size(wide, pool[1], pool_stride[1]),
+    )
     y = x.new_empty((n, *shape)).to(memory_format=torch.channels_last)
     winner = x.new_empty((n if record else 0, *shape), dtype=torch.uint8).to(memory_format=torch.channels_last)
     return y, winner
@@ -119,4 +125,7 @@ def dense_backward(
 def _map(x: torch.Size, weight: torch.Size, stride: list[int], padding: list[int]) -> tuple[int, int]:
     """Return height and width of the map after the convolution."""
     top, bottom, left, right = padding
-    return (x[2] + top + bottom - weight[2]) // stride[0] + 1, (x[3] + left + right - weight[3]) // stride[1] + 1
+    return (
+        output_size(x[2], weight[2], stride[0], top, bottom),
+        output_size(x[3], weight[3], stride[1], left, right),
+    )

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from ..sizes import output_size
 from .load import library
 from .modules import FlattenRows, Stage
 
@@ -98,10 +99,11 @@ class Program:
         conv: Any = stage[0]
         size, stride, (top, bottom, left, right) = conv.kernel_size, conv.stride, conv.margins
         pool, pool_stride = stage.window
-        high = (shape[0] + top + bottom - size[0]) // stride[0] + 1
-        wide = (shape[1] + left + right - size[1]) // stride[1] + 1
-        output = ((high - pool[0]) // pool_stride[0] + 1, (wide - pool[1]) // pool_stride[1] + 1, conv.out_channels)
-        sizes = [*shape, conv.out_channels, *size, *stride, top, left, high, wide, *pool, *pool_stride, *output[:2]]
+        high = output_size(shape[0], size[0], stride[0], top, bottom)
+        wide = output_size(shape[1], size[1], stride[1], left, right)
+        pooled = output_size(high, pool[0], pool_stride[0]), output_size(wide, pool[1], pool_stride[1])
+        output = (*pooled, conv.out_channels)
+        sizes = [*shape, conv.out_channels, *size, *stride, top, left, high, wide, *pool, *pool_stride, *pooled]
         weight, bias = _floats(conv.weight.permute(0, 2, 3, 1)), _floats(conv.bias)
         numbers = (ctypes.c_int64 * len(sizes))(*sizes)
         self._check(self._library.convstage_program_add_stage(self._handle, numbers, _address(weight), _address(bias)))
