@@ -58,7 +58,7 @@ class Comparison:
 
     def measure(self, rounds: int) -> dict:
         """Return memory, agreement, times and ratios of all sides, ready for JSON."""
-        peaks = self._memory()
+        peaks = self.memory()
         result: dict = {
             "pattern": self.network.pattern,
             "image": self.network.image,
@@ -98,7 +98,7 @@ class Comparison:
         self.versions[side.name] = process.versions
         return process
 
-    def _memory(self) -> dict[str, int]:
+    def memory(self) -> dict[str, int]:
         """Return the most memory that each side's process holds when all it does is train; drop those that fail."""
         peaks = {}
         for side in list(self.sides.values()):

@@ -7,6 +7,9 @@ of each side; while one works the others are stopped. Medians over rounds, and t
 within each round, go to results/step.json with machine and versions.
 
     python benchmarks/step.py [--rounds 9] [--networks P3 P3x] [--sides "torch compile" JAX]
+    python benchmarks/step.py --memory
+
+The second measures the peak memory of the stored result's sides anew, which needs no quiet machine.
 
 Sides whose environment is not there are left out and named; `make bench-peers` makes all.
 """
@@ -64,6 +67,15 @@ def measure(networks: Sequence[str], names: Sequence[str], rounds: int, tcmalloc
     return result
 
 
+def measure_memory(result: dict, tcmalloc: str | None) -> dict:
+    """Return a stored result with the peak memory of all its sides measured anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        for network, stored in result["networks"].items():
+            sides = [SIDES[name] for name in stored["peak_mb"]]
+            stored["peak_mb"] = Comparison(network, sides, Path(folder), tcmalloc, say).memory()
+    return result
+
+
 def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -76,12 +88,16 @@ def main() -> None:
     parser.add_argument(
         "--tcmalloc", default=find_tcmalloc(), metavar="FILE", help="its library, where it is not found"
     )
+    parser.add_argument("--memory", action="store_true", help="measure peak memory only, anew")
     parser.add_argument("--output", type=Path, default=RESULT, metavar="FILE")
     arguments = parser.parse_args()
     # SIGTERM unwinds as Ctrl-C does, so that no process is left.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    names = [OURS, *(name for name in arguments.sides if name != OURS)]
-    result = measure(arguments.networks, names, arguments.rounds, arguments.tcmalloc)
+    if arguments.memory:
+        result = measure_memory(json.loads(arguments.output.read_text()), arguments.tcmalloc)
+    else:
+        names = [OURS, *(name for name in arguments.sides if name != OURS)]
+        result = measure(arguments.networks, names, arguments.rounds, arguments.tcmalloc)
     arguments.output.write_text(json.dumps(result, indent=1) + "\n")
     for part in (speed_table, sides_table, latency_table, memory_table):
         print(part(result), end="\n\n")

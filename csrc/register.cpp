@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "blocks.h"
 #include "dispatch.h"
 #include "work.h"
 
@@ -20,6 +21,15 @@ class Tensor {
   static Tensor make(int64_t n, int64_t h, int64_t w, int64_t c, int32_t dtype) {
     const int64_t sizes[] = {n, c, h, w}, strides[] = {h * w * c, 1, w * c, c};
     AtenTensorHandle handle;
+    const size_t cell = dtype == aoti_torch_dtype_float32() ? sizeof(float) : 1;
+    if (void* block = torch_from_blob ? Blocks::shared().take(n * h * w * c * cell) : nullptr) {
+      const auto give_back = [](void* start, void*) { Blocks::shared().give(start); };
+      const AOTITorchError error = torch_from_blob(block, 4, sizes, strides, 0, dtype, aoti_torch_device_type_cpu(), -1,
+                                                   &handle, aoti_torch_layout_strided(), nullptr, 0, give_back, nullptr);
+      if (error != 0) Blocks::shared().give(block);
+      call(error);
+      return Tensor(handle);
+    }
     call(aoti_torch_empty_strided(4, sizes, strides, dtype, aoti_torch_device_type_cpu(), 0, &handle));
     return Tensor(handle);
   }
@@ -317,3 +327,9 @@ __attribute__((constructor)) void register_operators() {
 
 }  // namespace
 }  // namespace convstage
+
+// Whether large results stay with the process when they are freed; returns whether that is possible with this torch.
+extern "C" __attribute__((visibility("default"))) bool convstage_keep_blocks(bool keep) {
+  convstage::Blocks::shared().keep(keep);
+  return torch_from_blob != nullptr;
+}

@@ -37,6 +37,12 @@ AOTITorchError aoti_torch_get_strides(AtenTensorHandle tensor, int64_t** strides
 AOTITorchError aoti_torch_get_dtype(AtenTensorHandle tensor, int32_t* dtype);
 AOTITorchError aoti_torch_empty_strided(int64_t dim, const int64_t* sizes, const int64_t* strides, int32_t dtype,
                                         int32_t device_type, int32_t device_index, AtenTensorHandle* tensor);
+// Since torch 2.11; null with an older one.
+AOTITorchError torch_from_blob(void* data, int64_t dim, const int64_t* sizes, const int64_t* strides, int64_t offset,
+                               int32_t dtype, int32_t device_type, int32_t device_index, AtenTensorHandle* tensor,
+                               int32_t layout, const uint8_t* metadata, int64_t metadata_size,
+                               void (*deleter)(void* data, void* ctx), void* ctx) __attribute__((weak));
+int32_t aoti_torch_layout_strided();
 int32_t aoti_torch_dtype_float32();
 int32_t aoti_torch_dtype_uint8();
 int32_t aoti_torch_device_type_cpu();

@@ -15,9 +15,9 @@ MAX_LINES = 400
 #: From the bottom to the top; a module may import from its own line and from those above it only.
 LEVELS = [
     {"errors", "text"},
-    {"sizes", "files", "memory", "terminal", "stopping", "machine"},
-    {"stage"},
-    {"network"},
+    {"sizes", "files", "terminal", "stopping", "machine"},
+    {"stage", "optimizer"},
+    {"network", "memory"},
     {"pattern"},
     {"data"},
     {"config", "run"},

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 import convstage
 from convstage.memory import keep_memory
+from convstage.optimizer import AdamW
 from convstage.stage import active
 from convstage.stage.program import runner
 from networks import BETAS, DECAY, EPSILON, RATE, Network, Shared, by_rows
@@ -27,9 +28,7 @@ class Convstage:
                 first = layer.weight.ndim == 2 and weight.shape[1] == np.prod(network.last_map)
                 layer.weight.copy_(torch.from_numpy(by_rows(weight, network) if first else weight))
                 layer.bias.copy_(torch.from_numpy(bias))
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=RATE, betas=BETAS, eps=EPSILON, weight_decay=DECAY, fused=True
-        )
+        self.optimizer = AdamW([(self.network.parameters(), DECAY)], lr=RATE, betas=BETAS, eps=EPSILON)
         self.run: Callable[[torch.Tensor], torch.Tensor] | None = None
         self.images = torch.from_numpy(shared.images).contiguous(memory_format=torch.channels_last)
         self.labels = torch.from_numpy(shared.labels)
@@ -39,7 +38,7 @@ class Convstage:
         self.network.train()
         self.run = None
         loss = F.cross_entropy(self.network(self.images), self.labels)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         return loss.item()

@@ -131,7 +131,7 @@ class Side:
         self.steps += 1
         self.network.train()
         loss = F.cross_entropy(self.network(self.images), self.labels)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return loss.item()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-import torch
 from torch import Tensor, nn
 
+from .optimizer import AdamW
 from .run import Run
 
 
@@ -24,28 +24,24 @@ class Position:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def save(run: Run, network: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> None:
+def save(run: Run, network: nn.Module, optimizer: AdamW, position: Position) -> None:
     """Store weights, optimizer and position in the run folder."""
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
+    for index, state in optimizer.state_dict().items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
     run.write_last(tensors, asdict(position))
 
 
-def restore(run: Run, network: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
+def restore(run: Run, network: nn.Module, optimizer: AdamW) -> Position:
     """Bring network and optimizer to where training stood; return the position, the start for a new run."""
     last = run.read_last()
     if last is None:
         return Position()
     tensors, position = last
     network.load_state_dict(_under("network.", tensors))
-    content = optimizer.state_dict()
-    for index, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):
-        state = _under(f"optimizer.{index}.", tensors)
-        # In the parameter's own memory format, as the fused optimizer requires; the file has one for all.
-        like = {name: torch.empty_like(parameter) if t.ndim else torch.empty_like(t) for name, t in state.items()}
-        content["state"][index] = {name: like[name].copy_(tensor) for name, tensor in state.items()}
-    optimizer.load_state_dict(content)
+    numbers = range(len(optimizer.parameters))
+    states = {number: state for number in numbers if (state := _under(f"optimizer.{number}.", tensors))}
+    optimizer.load_state_dict(states)
     return Position(**position)
 
 

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from .optimizer import AdamW
+
 #: The default pattern pools until the longer side is at most this.
 LAST_MAP = 10
 #: Images up to this side are trained in batches of 64, larger ones of 32.
@@ -44,12 +46,11 @@ def default_batch(height: int, width: int) -> int:
     return 64 if max(height, width) <= SMALL_SIDE else 32
 
 
-def make_optimizer(network: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
+def make_optimizer(network: nn.Module, weight_decay: float) -> AdamW:
     """Return AdamW (Loshchilov and Hutter 2019); weights decay, biases and normalisation do not."""
     weights = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, fused=True)
+    return AdamW([(weights, weight_decay), (others, 0.0)])
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:

@@ -27,6 +27,7 @@ from .errors import ConfigError, TrainingError
 from .evaluation import evaluate
 from .memory import keep_memory
 from .network import Network
+from .optimizer import AdamW
 from .pattern import Pattern, Plan
 from .predict import batch_for, describe_model, forward
 from .recipe import class_weights, default_batch, default_pattern, learning_rate, make_optimizer
@@ -126,7 +127,7 @@ def _fit(run: Run, config: Config, dataset: Dataset, plan: Plan) -> Run:
 
 
 def _loop(
-    run: Run, config: Config, dataset: Dataset, network: Network, optimizer: torch.optim.Optimizer, position: Position
+    run: Run, config: Config, dataset: Dataset, network: Network, optimizer: AdamW, position: Position
 ) -> None:
     where = device(config)
     rows = dataset.rows("train")
@@ -158,7 +159,7 @@ def _loop(
                     group["lr"] = learning_rate(position.epoch * steps + position.step, total, config.learning_rate)
                 logits = network(x)
                 loss = F.cross_entropy(logits, y, weight)
-                optimizer.zero_grad(set_to_none=True)
+                optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
                 value = loss.item()

@@ -24,7 +24,7 @@ def test_our_declarations_are_those_of_the_installed_torch(tmp_path):
         f'#include "{CSRC / "torch_stable.h"}"\n'
     )
     includes = [f"-I{path}" for path in include_paths()]
-    command = [COMPILER, "-std=c++20", "-fsyntax-only", "-DTORCH_TARGET_VERSION=0x020a000000000000", *includes, source]
+    command = [COMPILER, "-std=c++20", "-fsyntax-only", "-DTORCH_TARGET_VERSION=0x020b000000000000", *includes, source]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
 

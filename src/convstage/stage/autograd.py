@@ -95,9 +95,14 @@ def _backward(ctx: Any, gradient: Tensor, _winner: Tensor) -> tuple[Tensor | Non
     dx = dw = db = None
     if (dw_wanted or db_wanted) and listed:
         dw, db = ops.conv_relu_pool_weight_backward(gradient, winner, x, weight.shape[2:], *windows)
-    if dx_wanted and not strided:
-        dx = ops.conv_relu_pool_input_backward(gradient, winner, weight, x.shape, *windows)
     rest = [dx_wanted and strided, dw_wanted and not listed, db_wanted and not listed]
+    if dx_wanted and not strided:
+        shape = x.shape
+        if not any(rest):
+            # The input is no longer needed, and its gradient is as large: it finds the place free.
+            del x
+            ctx.maybe_clear_saved_tensors()
+        dx = ops.conv_relu_pool_input_backward(gradient, winner, weight, shape, *windows)
     if any(rest):
         size = _map(x.shape, weight.shape, *windows[:2])
         dense = ops.conv_relu_pool_unpool(gradient, winner, size, *windows[2:])

@@ -106,12 +106,13 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
 
 
 def _declare(found: ctypes.CDLL) -> None:
-    """Tell ctypes the types of the library's functions, csrc/dispatch.cpp and csrc/program.cpp."""
+    """Tell ctypes the types of the library's functions, csrc/dispatch.cpp, register.cpp, program.cpp."""
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     declarations: dict[str, tuple[Any, list[Any]]] = {
         "instruction_set": (ctypes.c_char_p, []),
         "instruction_set_at": (ctypes.c_char_p, [ctypes.c_int32]),
         "choose": (ctypes.c_int32, [ctypes.c_char_p]),
+        "keep_blocks": (ctypes.c_bool, [ctypes.c_bool]),
         "program_new": (pointer, []),
         "program_delete": (None, [pointer]),
         "program_add_stage": (ctypes.c_bool, [pointer, ctypes.POINTER(number), pointer, pointer]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -11,6 +11,9 @@ from torch.nn import functional as F
 from ..sizes import Margins, Padding, Pair, margins_of, pair
 from .autograd import DEAD, FEW_CHANNELS
 from .load import loaded
+
+#: Who computes a stage: the compiled operator, the operator for all but the pooling, or torch's operators.
+Way = Literal["kernel", "kernel, then pooling", "torch"]
 
 
 def conv_relu_pool(
@@ -65,35 +68,64 @@ def conv_relu_pool(
     step = pair(stride, "stride")
     window = None if pool is None else pair(pool, "pool")
     window_step = window if pool_stride is None else pair(pool_stride, "pool_stride")
-    if _kernel_applies(x, weight, bias, step, window):
-        record = torch.is_grad_enabled() and _any_gradient(x, weight, bias)
-        y, _ = torch.ops.convstage.conv_relu_pool(
-            x, weight, bias, step, around, window or (1, 1), window_step or (1, 1), record
-        )
-        return cast(Tensor, y)
-    y = F.relu(conv2d(x, weight, bias, step, around))
-    return y if window is None else F.max_pool2d(y, window, window_step)
+    record = torch.is_grad_enabled() and _any_gradient(x, weight, bias)
+    if not _kernel_applies(x, weight, bias, window):
+        way: Way = "torch"
+    else:
+        way = fastest_way(tuple(weight.shape), step, window, window_step, record)
+    if way == "torch":
+        y = F.relu_(conv2d(x, weight, bias, step, around))
+        return y if window is None else F.max_pool2d(y, window, window_step)
+    fused = way == "kernel" and window is not None
+    y, _ = torch.ops.convstage.conv_relu_pool(
+        x, weight, bias, step, around, window if fused else (1, 1), window_step if fused else (1, 1), record
+    )
+    return cast(Tensor, y) if fused or window is None else F.max_pool2d(y, window, window_step)
+
+
+def fastest_way(
+    weight: tuple[int, ...], step: Pair, window: Pair | None, window_step: Pair | None, record: bool
+) -> Way:
+    """Return what is fastest for a shape, as ``benchmarks/shapes.py`` has measured it.
+
+    Parameters
+    ----------
+    weight : (int, int, int, int)
+        Filters, channels, height and width of a filter.
+    step, window, window_step
+        The filter's step, and the pooling's window and step; no window means no pooling.
+    record : bool
+        Whether winners are recorded, for the gradient.
+    """
+    filters, channels, *size = weight
+    few = channels <= FEW_CHANNELS
+    winograd = size == [3, 3] and step == (1, 1) and min(filters, channels) >= 16
+    if window is None or window == window_step == (1, 1):
+        # Without a pooling there are no cells that need no gradient.
+        return "kernel" if winograd or (few and step == (1, 1)) else "torch"
+    overlap = window_step is not None and (window_step[0] < window[0] or window_step[1] < window[1])
+    if winograd and overlap and (not record or window_step == (1, 1)):
+        # Winograd's tiles need windows of their own. With winners the direct algorithm is faster nevertheless,
+        # as long as most cells are none: their gradients are left out.
+        return "kernel, then pooling"
+    if not record and size[0] * size[1] >= 25 and (not few or max(step) >= 4):
+        return "torch"  # dense work, which its generated code does at the processor's peak
+    return "kernel"
 
 
 def _any_gradient(*tensors: Tensor | None) -> bool:
     return any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
-def _kernel_applies(x: Tensor, weight: Tensor, bias: Tensor | None, step: Pair, window: Pair | None) -> bool:
+def _kernel_applies(x: Tensor, weight: Tensor, bias: Tensor | None, window: Pair | None) -> bool:
     """Return whether the compiled kernel is for it: float32 on the processor, a window that a byte can count."""
     given = (x, weight) if bias is None else (x, weight, bias)
     return (
         all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in given)
         and x.dim() == weight.dim() == 4
-        and (window[0] * window[1] < DEAD if window else _fast_without_pooling(weight, step))
+        and (window is None or window[0] * window[1] < DEAD)
         and loaded()
     )
-
-
-def _fast_without_pooling(weight: Tensor, step: Pair) -> bool:
-    """Return whether the kernel is faster than torch's convolution also where no pooling leaves work out."""
-    filters, channels, *size = weight.shape
-    return step == (1, 1) and (channels <= FEW_CHANNELS or (size == [3, 3] and min(filters, channels) >= 16))
 
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int | Pair, around: Margins) -> Tensor:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ..sizes import output_size
 from .load import library
 from .modules import FlattenRows, Stage
+from .op import fastest_way
 
 
 class Program:
@@ -103,6 +104,8 @@ class Program:
         wide = output_size(shape[1], size[1], stride[1], left, right)
         pooled = output_size(high, pool[0], pool_stride[0]), output_size(wide, pool[1], pool_stride[1])
         output = (*pooled, conv.out_channels)
+        if fastest_way(tuple(conv.weight.shape), stride, pool, pool_stride, record=False) != "kernel":
+            raise UnsupportedError("torch's operators are faster for this stage, or a part of it")
         sizes = [*shape, conv.out_channels, *size, *stride, top, left, high, wide, *pool, *pool_stride, *pooled]
         weight, bias = _floats(conv.weight.permute(0, 2, 3, 1)), _floats(conv.bias)
         numbers = (ctypes.c_int64 * len(sizes))(*sizes)
