@@ -12,7 +12,7 @@ from convstage import Pattern
 from convstage.bench import COMPARED, FEWEST, ROUNDS, TASKS, Side, _take_turns, bench, layer_by_layer, matrix_product
 from convstage.errors import ConfigError
 from convstage.network import Network
-from convstage.show import show_bench
+from convstage.show_bench import show_bench
 from convstage.stage import Stage
 
 TWO_STAGES = "INPUT(12x10x1) -> [CONV(4) -> RELU -> POOL]*2 -> FC(8) -> RELU -> CLASSIFIER(3)"

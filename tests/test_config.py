@@ -77,5 +77,31 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         make_config(tmp_path / "nope.yaml")
 
 
+@pytest.mark.parametrize(
+    ("given", "classes"),
+    [
+        ("0-healthy, 1-corona", ("0-healthy", "1-corona")),
+        (["a, b", 7], ("a, b", "7")),
+        (("b", "a"), ("b", "a")),
+        (3, ("3",)),
+        (None, None),
+    ],
+)
+def test_classes_are_named_in_a_text_or_a_list(given, classes) -> None:
+    assert make_config(classes=given).classes == classes
+    assert make_config(**make_config(classes=given).model_dump(mode="json")).classes == classes
+
+
+def test_classes_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("classes: [1, 'a,b', 0]\n")
+    assert make_config(tmp_path / "run.yaml").classes == ("1", "a,b", "0")
+
+
+@pytest.mark.parametrize("classes", ["a,b,a", "a,,b", "", ["a", "a "]])
+def test_classes_are_named_once(classes) -> None:
+    with pytest.raises(ConfigError, match=r"^classes = .*: every class must be named, and once\.\nclasses: These"):
+        make_config(classes=classes)
+
+
 def test_every_setting_says_what_it_means() -> None:
     assert all(field.description and field.description.endswith(".") for field in Config.model_fields.values())

@@ -100,6 +100,7 @@ def test_pages_link_to_what_exists():
         ("pages", "kernel.md", "table"),
         ("roofline", "kernel.md", "table"),
         ("shapes", "kernel.md", "table"),
+        ("intervals", "evaluation.md", "table"),
     ],
 )
 def test_figures_are_those_of_the_measurement(monkeypatch, benchmark, page, table):

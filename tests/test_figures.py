@@ -6,40 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from convstage import figures
-from convstage.figures import _auroc, _share, all_figures
-
-
-def random_case(seed: int, n: int = 60, classes: int = 3, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    random = np.random.default_rng(seed)
-    truth = np.r_[np.arange(classes), random.integers(0, classes, n - classes)]
-    scores = random.random((n, classes)) + 0.5 * np.eye(classes)[truth]
-    if ties:
-        scores = np.round(scores, 1) + 0.1
-    return truth, scores / scores.sum(axis=1, keepdims=True)
-
-
-@given(st.integers(0, 10_000), st.booleans())
-@settings(max_examples=50, deadline=None)
-def test_the_weighted_auroc_is_scikit_learns(seed: int, ties: bool) -> None:
-    truth, scores = random_case(seed, ties=ties)
-    weights = np.random.default_rng(seed).integers(0, 4, (5, len(truth))).astype(float)
-    got = _auroc(truth == 0, scores[:, 0])(weights)
-    for value, weight in zip(got, weights, strict=True):
-        if weight[truth == 0].sum() and weight[truth != 0].sum():
-            assert value == pytest.approx(metrics.roc_auc_score(truth == 0, scores[:, 0], sample_weight=weight))
-
-
-@given(st.integers(0, 10_000))
-@settings(max_examples=50, deadline=None)
-def test_the_weighted_share_is_scikit_learns_recall(seed: int) -> None:
-    truth, scores = random_case(seed)
-    predicted = scores.argmax(1)
-    weights = np.random.default_rng(seed).integers(0, 4, (5, len(truth))).astype(float)
-    got = _share(truth == 1, predicted == truth)(weights)
-    for value, weight in zip(got, weights, strict=True):
-        if weight[truth == 1].sum():
-            assert value == pytest.approx(metrics.recall_score(truth == 1, predicted == 1, sample_weight=weight))
+from convstage.figures import OVERALL, PER_CLASS, all_figures
+from support.figures import random_case
 
 
 def test_figures_by_hand() -> None:
@@ -76,11 +44,32 @@ def test_the_interval_of_a_share_is_as_wide_as_theory_says() -> None:
     assert result["accuracy"]["high"] - result["accuracy"]["low"] == pytest.approx(expected, rel=0.1)
 
 
-def test_blocks_of_resamples_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = np.concatenate(list(figures._resamples(50)))
-    assert drawn.shape == (figures.RESAMPLES, 50)
-    assert (drawn.sum(axis=1) == 50).all()
-    assert abs(drawn.mean() - 1) < 1e-12
+def test_images_of_one_group_are_resampled_together() -> None:
+    truth, probabilities = random_case(2, n=50)
+    once = all_figures(truth, probabilities, ["a", "b", "c"])
+    groups = [f"patient {number}" for number in range(50)]
+    again = all_figures(np.tile(truth, 3), np.tile(probabilities, (3, 1)), ["a", "b", "c"], groups * 3)
+    assert (again["images"], again["groups"]) == (150, 50)
+    assert "resamples of the 50 groups of images" in again["intervals"]
+    assert "resamples of the images" in once["intervals"]
+    for name in ("accuracy", "macro_f1", "auroc", "average_precision", "brier"):
+        assert again[name]["value"] == pytest.approx(once[name]["value"])
+        # The groups are numbered by name, so that other ones are drawn: the same up to the luck of the draw.
+        width = once[name]["high"] - once[name]["low"]
+        assert again[name]["low"] == pytest.approx(once[name]["low"], abs=0.15 * width)
+        assert again[name]["high"] == pytest.approx(once[name]["high"], abs=0.15 * width)
+
+
+def test_right_about_few_images_is_no_proof() -> None:
+    """All right, about 8 and 5 images: the bootstrap alone would say 100% (100-100)."""
+    truth = np.repeat([0, 1], [8, 5])
+    result = all_figures(truth, np.eye(2)[truth] * 0.8 + 0.1, ["a", "b"])
+    assert result["per_class"]["a"]["sensitivity"]["low"] == pytest.approx(0.025 ** (1 / 8))
+    assert result["per_class"]["a"]["specificity"]["low"] == pytest.approx(0.025 ** (1 / 5))
+    assert result["auroc"] == {"value": 1.0, "low": pytest.approx(0.025 ** (1 / 5)), "high": 1.0}
+    assert result["accuracy"]["low"] == pytest.approx(0.025 ** (1 / 13))
+    patients = ["x"] * 8 + ["y"] * 5
+    assert all_figures(truth, np.eye(2)[truth], ["a", "b"], patients)["accuracy"]["low"] == pytest.approx(0.025**0.5)
 
 
 def test_a_class_without_images_has_no_sensitivity() -> None:
@@ -105,14 +94,31 @@ def test_images_of_one_class_only() -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(2, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_points_are_scikit_learns(seed: int, classes: int) -> None:
     truth, probabilities = random_case(seed, classes=classes)
     predicted = probabilities.argmax(1)
     result = all_figures(truth, probabilities, [f"c{k}" for k in range(classes)])
     assert result["accuracy"]["value"] == metrics.accuracy_score(truth, predicted)
     assert result["balanced_accuracy"]["value"] == metrics.balanced_accuracy_score(truth, predicted)
+    assert result["macro_f1"]["value"] == pytest.approx(metrics.f1_score(truth, predicted, average="macro"))
+    each = [row["auroc"]["value"] for row in result["per_class"].values()]
+    assert result["auroc"]["value"] == pytest.approx(np.mean(each))
     for k in range(classes):
         row = result["per_class"][f"c{k}"]
         table = metrics.confusion_matrix(truth == k, predicted == k)
         assert row["specificity"]["value"] == pytest.approx(table[0, 0] / table[0].sum())
+        precision = metrics.average_precision_score(truth == k, probabilities[:, k])
+        assert row["average_precision"]["value"] == pytest.approx(precision)
+
+
+@given(st.integers(0, 10_000), st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_every_interval_holds_its_figure(seed: int, ties: bool) -> None:
+    truth, probabilities = random_case(seed, n=25, ties=ties, skill=3 if seed % 2 else 0.5)
+    result = all_figures(truth, probabilities, ["a", "b", "c"])
+    every = [result[name] for name in OVERALL] + [
+        row[name] for row in result["per_class"].values() for name in PER_CLASS
+    ]
+    for figure in every:
+        assert figure is None or figure["low"] <= figure["value"] <= figure["high"]

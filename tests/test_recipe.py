@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convstage import Pattern
-from convstage.recipe import FINAL_SHARE, LAST_MAP, class_weights, default_pattern, learning_rate, make_optimizer
+from convstage.recipe import (
+    FINAL_SHARE,
+    LAST_MAP,
+    balance,
+    balanced_order,
+    class_weights,
+    default_pattern,
+    learning_rate,
+    make_optimizer,
+)
 
 
 @given(st.integers(1, 600), st.integers(1, 600))
@@ -50,12 +59,34 @@ def test_weights_decay_and_biases_do_not() -> None:
 
 def test_class_weights_make_rare_classes_count_as_much() -> None:
     counts = np.array([90, 10])
-    weights = class_weights(counts, "auto")
-    assert weights is not None
-    assert torch.allclose(weights * torch.tensor(counts), torch.tensor(50.0))
+    assert torch.allclose(class_weights(counts) * torch.tensor(counts), torch.tensor(50.0))
 
 
-def test_class_weights_follow_the_choice() -> None:
-    assert class_weights(np.array([90, 10]), "off") is None
-    assert class_weights(np.array([12, 10]), "auto") is None
-    assert class_weights(np.array([12, 10]), "on") is not None
+@pytest.mark.parametrize("choice", ["off", "weights", "sampling"])
+def test_the_balance_is_what_was_chosen(choice: str) -> None:
+    assert balance(np.array([90, 10]), choice) == choice
+
+
+def test_by_itself_the_balance_follows_the_counts() -> None:
+    assert balance(np.array([90, 10]), "auto") == "weights"
+    assert balance(np.array([12, 10]), "auto") == "off"
+
+
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=5), st.integers(0, 99))
+def test_every_class_is_drawn_as_often_and_no_image_twice_before_all_are(counts: list[int], seed: int) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    rows = np.arange(100, 100 + len(labels))
+    order = balanced_order(rows, labels, np.random.default_rng(seed))
+    assert len(order) == len(rows)
+    drawn = np.bincount(labels[order - 100], minlength=len(counts))
+    assert drawn.max() - drawn.min() <= 1
+    times = np.bincount(order - 100, minlength=len(rows))
+    for label in range(len(counts)):
+        of_class = times[labels == label]
+        assert of_class.max() - of_class.min() <= 1
+
+
+def test_a_class_of_many_is_drawn_from_anew_in_every_epoch() -> None:
+    labels = np.repeat([0, 1], [90, 10])
+    seen = [set(balanced_order(np.arange(100), labels, np.random.default_rng(epoch))) for epoch in range(6)]
+    assert len(set.union(*seen)) > 95

@@ -15,15 +15,17 @@ MAX_LINES = 400
 #: From the bottom to the top; a module may import from its own line and from those above it only.
 LEVELS = [
     {"errors", "text"},
-    {"sizes", "files", "terminal", "stopping", "machine"},
-    {"stage", "optimizer"},
+    {"sizes", "files", "terminal", "stopping", "machine", "shifts", "resampling", "weighted"},
+    {"stage", "optimizer", "averaging", "calibration"},
     {"network", "memory"},
     {"pattern"},
-    {"data"},
+    {"data", "phantom"},
     {"config", "run"},
     {"checkpoint", "recipe", "predict", "figures"},
-    {"evaluation", "show", "bench"},
+    {"audit", "operating", "verdict", "show", "show_bench", "bench", "step"},
+    {"loop", "rate_finder", "evaluation", "show_folds"},
     {"training"},
+    {"cross_validation"},
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -33,8 +33,9 @@ def test_training_learns_and_fills_the_run_folder(folder, tmp_path):
     assert run.metrics["accuracy"]["value"] == 1.0
     losses = [float(row["train_loss"]) for row in run.history]
     assert losses[-1] < 0.3 * losses[0]
-    files = "config.json history.csv last.safetensors metrics.json model.safetensors predictions.csv split.json"
-    assert sorted(path.name for path in run.path.iterdir()) == files.split()
+    tables = "audit.json config.json history.csv metrics.json predictions.csv split.json"
+    files = [*tables.split(), "last.safetensors", "model.safetensors"]
+    assert sorted(path.name for path in run.path.iterdir()) == sorted(files)
     assert {row["part"] for row in run.split} == {"train", "val", "test"}
     stored = run.config
     assert stored["settings"]["pattern"] == stored["model"]["pattern"] == PATTERN
@@ -77,11 +78,16 @@ class Cut(Exception):
     """The power is gone."""
 
 
-@pytest.mark.parametrize("cut_at", [1, 2, 4, 5, 8, 11])
-def test_a_run_cut_off_anywhere_resumes_to_the_identical_result(folder, tmp_path, monkeypatch, cut_at):
+OPTIONS = {"find_lr": True, "balance": "sampling", "label_smoothing": 0.1, "ema": 0.8, "tta": 5}
+
+
+@pytest.mark.parametrize(
+    ("cut_at", "options"), [(1, {}), (2, OPTIONS), (4, {}), (5, OPTIONS), (5, {}), (8, OPTIONS), (8, {}), (11, {})]
+)
+def test_a_run_cut_off_anywhere_resumes_to_the_identical_result(folder, tmp_path, monkeypatch, cut_at, options):
     """With a checkpoint after every step, cut off at one of them; batch norm, dropout and augmentation included."""
     pattern = PATTERN.replace("CONV(4)", "CONV(4) -> BN")
-    settings = {"pattern": pattern, "save_every": 1e-9, "threads": 1}
+    settings = {"pattern": pattern, "save_every": 1e-9, "threads": 1, **options}
     whole = quick(folder, tmp_path, name="whole", **settings)
 
     write, calls = convstage.Run.write_last, []
@@ -103,6 +109,23 @@ def test_a_run_cut_off_anywhere_resumes_to_the_identical_result(folder, tmp_path
         row | {"images_per_second": ""} for row in whole.history
     ]
     assert run.predictions == whole.predictions
+
+
+@pytest.mark.parametrize("option", OPTIONS.items(), ids=OPTIONS)
+def test_every_option_changes_something(folder, tmp_path, option):
+    plain, other = quick(folder, tmp_path), quick(folder, tmp_path, **dict([option]))
+    assert plain.predictions != other.predictions
+    if option[0] == "tta":
+        assert weights(plain) == weights(other)
+
+
+def test_the_average_is_what_is_validated_and_kept(folder, tmp_path):
+    run = quick(folder, tmp_path, ema=0.9, epochs=1)
+    last, _ = read_tensors(run.path / LAST)
+    kept = {name: last[f"average.module.{name}"] for name in run.read_model()[0]}
+    assert digest(kept) == weights(run)
+    assert last["average.n_averaged"].item() == 4  # steps
+    assert not all(torch.equal(tensor, last[f"network.{name}"]) for name, tensor in kept.items())
 
 
 def test_a_run_cut_off_before_its_first_checkpoint_begins_anew(folder, tmp_path, monkeypatch):
@@ -163,9 +186,9 @@ def test_a_loss_that_is_not_finite_is_refused_and_the_best_epoch_kept(folder, tm
 
     honest, calls = functional.cross_entropy, []
 
-    def turn_bad(logits, labels, weight=None):
+    def turn_bad(logits, labels, weight=None, **smoothing):
         calls.append(1)
-        loss = honest(logits, labels, weight)
+        loss = honest(logits, labels, weight, **smoothing)
         return loss * float("nan") if logits.requires_grad and len(calls) > 8 else loss
 
     monkeypatch.setattr(functional, "cross_entropy", turn_bad)
@@ -183,16 +206,16 @@ def test_unbalanced_classes_are_weighted(tmp_path, make_folder, monkeypatch):
 
     honest, seen = functional.cross_entropy, []
 
-    def look(logits, labels, weight=None):
+    def look(logits, labels, weight=None, **smoothing):
         if logits.requires_grad:
             seen.append(weight)
-        return honest(logits, labels, weight)
+        return honest(logits, labels, weight, **smoothing)
 
     monkeypatch.setattr(functional, "cross_entropy", look)
     run = quick(folder, tmp_path, epochs=1)
     counts = [sum(row["part"] == "train" and row["class"] == name for row in run.split) for name in ("few", "many")]
     assert torch.allclose(seen[0] * torch.tensor(counts), torch.tensor(sum(counts) / 2))
-    quick(folder, tmp_path, epochs=1, class_weights="off")
+    quick(folder, tmp_path, epochs=1, balance="off")
     assert seen[-1] is None
 
 
@@ -242,7 +265,7 @@ def test_a_run_folder_is_never_overwritten(folder, tmp_path):
 def test_unreadable_files_are_listed_and_training_goes_on(folder, tmp_path):
     (folder / "0-healthy/zero.png").write_bytes(b"")
     (folder / "1-corona/note.txt").write_text("no image")
-    run = quick(folder, tmp_path, epochs=1)
+    run = quick(folder, tmp_path, epochs=1, max_unreadable=0.1)
     assert (run.path / "unreadable.csv").read_text().splitlines() == [
         "file,reason",
         "0-healthy/zero.png,the file is empty",

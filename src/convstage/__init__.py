@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .config import Config
+    from .cross_validation import CrossValidation, crossval
     from .errors import ConfigError, ConvstageError, DataError, PatternError, RunError, TrainingError, TrainingStopped
     from .evaluation import evaluate
     from .pattern import Family, Pattern, Plan
@@ -32,6 +33,7 @@ _HOMES = {
     "Config": "config",
     "ConfigError": "errors",
     "ConvstageError": "errors",
+    "CrossValidation": "cross_validation",
     "DataError": "errors",
     "Family": "pattern",
     "Pattern": "pattern",
@@ -42,6 +44,7 @@ _HOMES = {
     "RunError": "errors",
     "TrainingError": "errors",
     "TrainingStopped": "errors",
+    "crossval": "cross_validation",
     "evaluate": "evaluation",
     "load": "predict",
     "resume": "training",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
+from .network import Network
 from .optimizer import AdamW
 from .run import Run
 
@@ -24,25 +26,48 @@ class Position:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def save(run: Run, network: nn.Module, optimizer: AdamW, position: Position) -> None:
-    """Store weights, optimizer and position in the run folder."""
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    for index, state in optimizer.state_dict().items():
-        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
-    run.write_last(tensors, asdict(position))
+@dataclass
+class State:
+    """All that a training changes; `average` is None where no average of the weights is kept."""
+
+    network: Network
+    optimizer: AdamW
+    average: AveragedModel | None = None
+    position: Position = field(default_factory=Position)
+
+    @property
+    def model(self) -> Network:
+        """The network that is validated and kept: the average, if there is one."""
+        if self.average is None:
+            return self.network
+        network = self.average.module
+        assert isinstance(network, Network)
+        return network
 
 
-def restore(run: Run, network: nn.Module, optimizer: AdamW) -> Position:
-    """Bring network and optimizer to where training stood; return the position, the start for a new run."""
+def save(run: Run, state: State) -> None:
+    """Store weights, their average, optimizer and position in the run folder."""
+    tensors = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
+    for index, moments in state.optimizer.state_dict().items():
+        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
+    if state.average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in state.average.state_dict().items()}
+    run.write_last(tensors, asdict(state.position))
+
+
+def restore(run: Run, state: State) -> None:
+    """Bring a state to where training stood; for a new run it stays at the start."""
     last = run.read_last()
     if last is None:
-        return Position()
+        return
     tensors, position = last
-    network.load_state_dict(_under("network.", tensors))
-    numbers = range(len(optimizer.parameters))
-    states = {number: state for number in numbers if (state := _under(f"optimizer.{number}.", tensors))}
-    optimizer.load_state_dict(states)
-    return Position(**position)
+    state.network.load_state_dict(_under("network.", tensors))
+    numbers = range(len(state.optimizer.parameters))
+    moments = {number: found for number in numbers if (found := _under(f"optimizer.{number}.", tensors))}
+    state.optimizer.load_state_dict(moments)
+    if state.average is not None:
+        state.average.load_state_dict(_under("average.", tensors))
+    state.position = Position(**position)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

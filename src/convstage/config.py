@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from .data.augment import Flip
 from .data.images import Resize
@@ -33,8 +34,18 @@ class Config(BaseModel):
     learning_rate: float = Field(1e-3, gt=0, le=10, description="Largest learning rate of the schedule.")
     weight_decay: float = Field(1e-2, ge=0, le=1, description="Decoupled weight decay; biases have none.")
     clip_norm: float = Field(1.0, gt=0, description="Gradients longer than this are shortened to it.")
-    class_weights: Literal["auto", "on", "off"] = Field(
-        "auto", description="Weight classes by rarity; auto: when the largest has more than 1.5 times the smallest."
+    find_lr: bool = Field(False, description="Look for the learning rate first, by a range test, and use it.")
+    balance: Literal["auto", "weights", "sampling", "off"] = Field(
+        "auto",
+        description="How rare classes come to count as much as others: by weights in the loss, or by being drawn as "
+        "often; auto: weights when the largest class has more than 1.5 times the smallest.",
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the target spread evenly over all classes.")
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="Decay per step of a moving average of the weights, kept in their place; 0: none."
+    )
+    tta: int = Field(
+        1, ge=1, le=9, description="Views of an image in prediction, each shifted a little; 5 or 9; 1: as it is."
     )
 
     augment: bool = Field(True, description="Vary the training images a little, as the next fields say.")
@@ -45,13 +56,26 @@ class Config(BaseModel):
     contrast: float = Field(0.1, ge=0, le=0.9, description="Largest change of contrast, as a share.")
     flip: Flip = Field("none", description="Mirror half of the images.")
 
+    classes: str | tuple[str, ...] | None = Field(
+        None, description="These classes only, in this order, separated by commas; all when not given."
+    )
+    max_unreadable: float = Field(0.05, ge=0, le=1, description="Share of the files that may be unreadable.")
+
     val: float = Field(0.15, gt=0, lt=0.5, description="Share of the images for validation.")
     test: float = Field(0.15, ge=0, lt=0.5, description="Share of the images for the final test.")
+    split_file: str | None = Field(
+        None, description="File that names the parts: a CSV file of name and split, or a run's split.json."
+    )
+    group_regex: str | None = Field(
+        None, description="Regular expression for what of an image's name is its group, such as the patient."
+    )
     monitor: Literal["balanced_accuracy", "accuracy", "loss"] = Field(
         "balanced_accuracy", description="Validation figure that picks the best epoch; ties go to the lower loss."
     )
+    calibrate: bool = Field(False, description="Fit a temperature to the validation part, so that probabilities hold.")
     patience: int = Field(12, ge=1, description="Epochs without a better figure until training stops.")
 
+    audit: bool = Field(True, description="Look for duplicates, leaks and shortcuts in the data before training.")
     seed: int = Field(0, ge=0, lt=2**32, description="Fixes the split, the weights and the order of the images.")
     device: str = Field("auto", description="cpu, cuda, or auto: cuda where there is one.")
     threads: int | None = Field(None, ge=1, le=1024, description="Processor threads; all when not given.")
@@ -59,11 +83,23 @@ class Config(BaseModel):
     name: str | None = Field(None, description="Name of the run's folder; numbered after the data when not given.")
     out: str = Field("runs", description="Where run folders are made.")
 
-    @field_validator("pattern", "size", "name", "out", mode="before")
+    @field_validator("pattern", "size", "name", "out", "split_file", mode="before")
     @classmethod
     def _as_text(cls, value: object) -> object:
         """Take what stands for a text: a path, a size that YAML reads as a number, a `Pattern`."""
         return str(value) if isinstance(value, int | Path | Pattern) and not isinstance(value, bool) else value
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _as_names(cls, value: object) -> object:
+        """Take names apart; those in a list, from a config file or a program, may be numbers and hold commas."""
+        names = value.split(",") if isinstance(value, str) else [value] if isinstance(value, int) else value
+        if not isinstance(names, list | tuple):
+            return value
+        names = tuple(str(name).strip() for name in names)
+        if len(set(names)) < len(names) or not all(names):
+            raise PydanticCustomError("classes", "every class must be named, and once")
+        return names
 
 
 def make_config(file: str | Path | None = None, **settings: Any) -> Config:

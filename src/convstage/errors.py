@@ -46,12 +46,14 @@ class TrainingStopped(ConvstageError):
         The run folder.
     signal : int
         Number of the signal.
+    command : str
+        The command that goes on with it.
     """
 
-    def __init__(self, run: Path, signal: int) -> None:
+    def __init__(self, run: Path, signal: int, command: str = "train") -> None:
         self.run = run
         self.signal = signal
-        super().__init__(f"stopped and saved.\nGo on with: convstage train --resume {run}")
+        super().__init__(f"stopped and saved.\nGo on with: convstage {command} --resume {run}")
 
 
 class PatternError(ConvstageError):

@@ -1,32 +1,44 @@
 """Figures of a classification, each with its bootstrap interval.
 
-scikit-learn computes the figures. The intervals come from resampling the images
-(Efron 1979, percentile method): a resample is a vector of counts, one per image, and
-every figure is a sum weighted with them, so that thousands of resamples are a few
-matrix products. The tests hold both computations together.
+scikit-learn computes the figures; `weighted` computes them for every resample, and
+`resampling` makes intervals of those. The tests hold both computations together.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-#: Resamples, level and seed of the intervals.
-RESAMPLES, LEVEL, SEED = 2000, 0.95, 0
+from .resampling import LEVEL, RESAMPLES, SEED, intervals, number_groups
+from .weighted import decisions, probability_figures, ranking
+
+#: Figures of all images together, in the order they are told, and of each class.
+OVERALL = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "auroc",
+    "average_precision",
+    "brier",
+    "calibration_error",
+)
+PER_CLASS = ("sensitivity", "specificity", "precision", "f1", "auroc", "average_precision")
+#: What is computed under another name, because a figure of each class has it.
+MEANS = {"auroc": "macro_auroc", "average_precision": "macro_average_precision"}
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
-#: Weights of shape (resamples, images) -> the figure of every resample; NaN where it has none.
-Weighted = Callable[[Floats], Floats]
 
 
-def all_figures(truth: Labels, probabilities: Floats, classes: Sequence[str]) -> dict[str, Any]:
-    """Return accuracy, balanced accuracy, AUROC; sensitivity, specificity and AUROC of each class.
+def all_figures(
+    truth: Labels, probabilities: Floats, classes: Sequence[str], groups: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return the figures of a classification, of all images together and of each class.
 
     Parameters
     ----------
@@ -35,111 +47,143 @@ def all_figures(truth: Labels, probabilities: Floats, classes: Sequence[str]) ->
     probabilities : ndarray, shape (n, classes)
     classes : sequence of str
         Names of the classes.
+    groups : sequence of str, length n, optional
+        Group of every image, such as its patient; images of one group are resampled
+        together. Without it, every image stands for itself.
 
     Returns
     -------
     dict
         Every figure as ``{"value", "low", "high"}``; None where it is undefined, as the
-        sensitivity for a class without images is. The AUROC of a class is one against
-        the rest, the AUROC of all the mean over classes (for two classes they are one).
+        sensitivity for a class without images is. ``auroc`` and ``average_precision`` of
+        a class are one against the rest; of all, they are means over classes, as
+        ``balanced_accuracy`` (of sensitivity) and ``macro_f1`` are over the classes that
+        have images. For ``brier`` and ``calibration_error``, see
+        `convstage.weighted.probability_figures`.
     """
+    size = len(classes)
     predicted = probabilities.argmax(axis=1)
-    numbers = range(len(classes))
-    present = np.unique(truth)
-    hits = predicted == truth
+    numbers = number_groups(groups, len(truth))
+    decide = decisions(truth, predicted, size)
+    rank = [ranking(truth == k, probabilities[:, k]) for k in range(size)]
+    score = probability_figures(truth, probabilities)
 
-    points: dict[str, float] = {"accuracy": float(metrics.accuracy_score(truth, predicted))}
-    weighted: dict[str, Weighted] = {"accuracy": _share(np.ones(len(truth), bool), hits)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scikit-learn warns of classes that are absent; here they become None
-        points["balanced_accuracy"] = float(metrics.balanced_accuracy_score(truth, predicted))
-        recalls = metrics.recall_score(truth, predicted, labels=list(numbers), average=None, zero_division=np.nan)
-        rejections = [
-            metrics.recall_score(truth != k, predicted != k, zero_division=np.nan) if len(truth) else np.nan
-            for k in numbers
-        ]
-    weighted["balanced_accuracy"] = _mean([_share(truth == k, hits) for k in present])
-    for k in numbers:
-        points[f"sensitivity {k}"], points[f"specificity {k}"] = float(recalls[k]), float(rejections[k])
-        weighted[f"sensitivity {k}"] = _share(truth == k, hits)
-        weighted[f"specificity {k}"] = _share(truth != k, predicted != k)
-        both = 0 < (truth == k).sum() < len(truth)
-        points[f"auroc {k}"] = float(metrics.roc_auc_score(truth == k, probabilities[:, k])) if both else np.nan
-        weighted[f"auroc {k}"] = _auroc(truth == k, probabilities[:, k])
-    points["auroc"] = float(np.mean([points[f"auroc {k}"] for k in numbers]))
-    weighted["auroc"] = _mean([weighted[f"auroc {k}"] for k in numbers])
+    def figures(weights: Floats) -> dict[str, Floats]:
+        auroc, precision = np.moveaxis(np.array([of_class(weights) for of_class in rank]), 0, -1)
+        return {**decide(weights), **_with_means(auroc, precision), **score(weights)}
 
-    bounds = _bounds(weighted, len(truth))
-    figures = {name: _figure(points[name], bounds[name]) for name in points}
+    once = np.ones((1, len(truth)))
+    points = {
+        **decision_points(truth, predicted, size),
+        **_with_means(*_ranking_points(truth, probabilities)),
+        **{name: value[0] for name, value in score(once).items()},
+    }
+    trials = {**decision_trials(truth, predicted, size, numbers), **_ranking_trials(truth, size, numbers)}
+    bounds = intervals(figures, points, numbers, trials)
+    overall = {shown: MEANS.get(shown, shown) for shown in OVERALL}
     return {
         "images": len(truth),
-        **{name: figures[name] for name in ("accuracy", "balanced_accuracy", "auroc")},
+        "groups": int(numbers.max()) + 1,
+        **{shown: figure(points[name], bounds[name]) for shown, name in overall.items()},
         "per_class": {
-            name: {
+            label: {
                 "images": int((truth == k).sum()),
-                **{figure: figures[f"{figure} {k}"] for figure in ("sensitivity", "specificity", "auroc")},
+                **{name: figure(points[name], bounds[name], k) for name in PER_CLASS},
             }
-            for k, name in enumerate(classes)
+            for k, label in enumerate(classes)
         },
-        "confusion": metrics.confusion_matrix(truth, predicted, labels=list(numbers)).tolist(),
-        "intervals": f"{LEVEL:.0%} bootstrap percentile intervals, {RESAMPLES} resamples of the images, seed {SEED}",
+        "confusion": metrics.confusion_matrix(truth, predicted, labels=list(range(size))).tolist(),
+        "intervals": describe_intervals(numbers),
     }
 
 
-def _figure(value: float, bounds: tuple[float, float]) -> dict[str, float] | None:
-    return None if np.isnan(value) else {"value": value, "low": bounds[0], "high": bounds[1]}
+def macro_auroc(truth: Labels, probabilities: Floats) -> tuple[float, Callable[[Floats], Floats]]:
+    """Return the mean AUROC over classes, one against the rest, and a function from weights (m, n) to it, (m,)."""
+    rank = [ranking(truth == k, probabilities[:, k]) for k in range(probabilities.shape[1])]
+    auroc, _ = _ranking_points(truth, probabilities)
+    return float(auroc.mean()), lambda weights: np.asarray(np.mean([of(weights)[0] for of in rank], axis=0))
 
 
-def _bounds(weighted: dict[str, Weighted], n: int) -> dict[str, tuple[float, float]]:
-    drawn = [{name: figure(weights) for name, figure in weighted.items()} for weights in _resamples(n)]
-    bounds: dict[str, tuple[float, float]] = {}
-    for name in weighted:
-        values = np.concatenate([part[name] for part in drawn])
-        values = values[~np.isnan(values)]  # a resample without an image of the class says nothing
-        tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-        low, high = np.quantile(values, tails) if len(values) else (np.nan, np.nan)
-        bounds[name] = (float(low), float(high))
-    return bounds
+def figure(value: Floats, bounds: tuple[Floats, Floats], place: int | None = None) -> dict[str, float] | None:
+    """Return a figure and its interval as plain data, None where it is undefined; of several, the one at `place`."""
+    numbers = [float(part if place is None else part[place]) for part in (value, *bounds)]
+    return None if np.isnan(numbers[0]) else dict(zip(("value", "low", "high"), numbers, strict=True))
 
 
-def _resamples(n: int) -> Iterator[Floats]:
-    """Yield the resamples' weights in blocks whose memory does not grow with `n`."""
-    random = np.random.default_rng(SEED)
-    block = max(1, 2_000_000 // n)
-    for start in range(0, RESAMPLES, block):
-        count = min(block, RESAMPLES - start)
-        yield random.multinomial(n, np.full(n, 1 / n), size=count).astype(np.float64)
+def describe_intervals(groups: Labels) -> str:
+    """Return in words how the intervals were made."""
+    count = int(groups.max()) + 1
+    what = "the images" if count == len(groups) else f"the {count:,} groups of images"
+    return f"{LEVEL:.0%} bootstrap intervals, bias-corrected, {RESAMPLES:,} resamples of {what}, seed {SEED}"
 
 
-def _share(of: npt.NDArray[np.bool_], hits: npt.NDArray[np.bool_]) -> Weighted:
-    """Share of the hits among the images of `of`."""
-
-    def share(weights: Floats) -> Floats:
-        return _divide(weights @ (of & hits), weights @ of)
-
-    return share
-
-
-def _mean(parts: list[Weighted]) -> Weighted:
-    return lambda weights: np.asarray(np.mean([part(weights) for part in parts], axis=0))
-
-
-def _auroc(positive: npt.NDArray[np.bool_], scores: Floats) -> Weighted:
-    """Share of pairs (a positive, a negative) in which the positive has the higher score; a tie counts half."""
-    order = np.argsort(scores, kind="stable")
-    positive = positive[order]
-    first_of_tie = np.flatnonzero(np.r_[True, np.diff(scores[order]) > 0])
-
-    def auroc(weights: Floats) -> Floats:
-        sorted_weights = weights[:, order]
-        negatives = np.add.reduceat(sorted_weights * ~positive, first_of_tie, axis=1)
-        positives = np.add.reduceat(sorted_weights * positive, first_of_tie, axis=1)
-        below = np.cumsum(negatives, axis=1) - negatives
-        pairs = positives.sum(axis=1) * negatives.sum(axis=1)
-        return _divide((positives * (below + 0.5 * negatives)).sum(axis=1), pairs)
-
-    return auroc
+def decision_points(truth: Labels, predicted: Labels, size: int) -> dict[str, Floats]:
+    """Return what `convstage.weighted.decisions` returns, unweighted, by scikit-learn."""
+    numbers = list(range(size))
+    present = np.unique(truth)
+    undefined = {"labels": numbers, "average": None, "zero_division": np.nan}
+    f1 = np.asarray(metrics.f1_score(truth, predicted, **undefined))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn warns of classes that are absent; here they become None
+        balanced = metrics.balanced_accuracy_score(truth, predicted)
+    others = [
+        metrics.recall_score(truth != k, predicted != k, zero_division=np.nan) if (truth != k).any() else np.nan
+        for k in numbers
+    ]
+    return {
+        "sensitivity": np.asarray(metrics.recall_score(truth, predicted, **undefined)),
+        "specificity": np.array(others, dtype=np.float64),
+        "precision": np.asarray(metrics.precision_score(truth, predicted, **undefined)),
+        "f1": f1,
+        "accuracy": np.asarray(metrics.accuracy_score(truth, predicted)),
+        "balanced_accuracy": np.asarray(balanced),
+        "macro_f1": f1[present].mean(),
+    }
 
 
-def _divide(a: Floats, b: Floats) -> Floats:
-    return np.divide(a, b, out=np.full_like(a, np.nan, dtype=np.float64), where=b > 0)
+def decision_trials(truth: Labels, predicted: Labels, size: int, groups: Labels) -> dict[str, Floats]:
+    """Return how many independent images stand behind each of `decision_points`; see `resampling`."""
+    images = np.array([independent(groups[truth == k]) for k in range(size)], dtype=np.float64)
+    least = images[np.unique(truth)].min()
+    return {
+        "sensitivity": images,
+        "specificity": np.array([independent(groups[truth != k]) for k in range(size)], dtype=np.float64),
+        "precision": np.array([independent(groups[predicted == k]) for k in range(size)], dtype=np.float64),
+        "f1": images,
+        "accuracy": np.asarray(float(independent(groups))),
+        "balanced_accuracy": least,
+        "macro_f1": least,
+    }
+
+
+def independent(groups: Labels) -> int:
+    """Return how many groups there are."""
+    return len(np.unique(groups))
+
+
+def _ranking_points(truth: Labels, probabilities: Floats) -> tuple[Floats, Floats]:
+    """Return AUROC and average precision of each class, NaN where it has no images or all of them."""
+    pairs = [
+        (metrics.roc_auc_score(of, scores), metrics.average_precision_score(of, scores))
+        if of.any() and not of.all()
+        else (np.nan, np.nan)
+        for of, scores in ((truth == k, scores) for k, scores in enumerate(probabilities.T))
+    ]
+    auroc, precision = np.array(pairs, dtype=np.float64).T
+    return auroc, precision
+
+
+def _ranking_trials(truth: Labels, size: int, groups: Labels) -> dict[str, Floats]:
+    positives = np.array([independent(groups[truth == k]) for k in range(size)], dtype=np.float64)
+    negatives = np.array([independent(groups[truth != k]) for k in range(size)], dtype=np.float64)
+    return _with_means(np.minimum(positives, negatives), positives, np.min)
+
+
+def _with_means(auroc: Floats, precision: Floats, of_all: Callable[..., Floats] = np.mean) -> dict[str, Floats]:
+    """Return figures of each class, and of all, under their names."""
+    return {
+        "auroc": auroc,
+        "average_precision": precision,
+        MEANS["auroc"]: of_all(auroc, axis=-1),
+        MEANS["average_precision"]: of_all(precision, axis=-1),
+    }

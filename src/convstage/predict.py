@@ -12,11 +12,14 @@ import numpy.typing as npt
 import torch
 from natsort import natsorted, ns
 
+from .calibration import softmax
 from .data import Geometry, ImageLike, Standardisation
+from .data.pixel_rows import PixelRows
 from .errors import DataError
 from .network import Network
 from .pattern import Pattern, Plan
 from .run import Run
+from .shifts import NONE, Shift, mean_logits, shifted
 from .stage.program import runner
 from .terminal import track
 
@@ -56,6 +59,10 @@ class Classifier:
         Names, in the order of the logits.
     geometry, standardisation
         How an image becomes the network's input.
+    shifts : sequence of (int, int)
+        Pixels, down and right, that each of its views is moved by; see `convstage.shifts`.
+    temperature : float
+        What logits are divided by before they become probabilities; see `convstage.calibration`.
 
     Examples
     --------
@@ -72,12 +79,16 @@ class Classifier:
         classes: Sequence[str],
         geometry: Geometry,
         standardisation: Standardisation,
+        shifts: Sequence[Shift] = NONE,
+        temperature: float = 1.0,
     ) -> None:
         self.network = network.eval()
         self.plan = plan
         self.classes = tuple(classes)
         self.geometry = geometry
         self.standardisation = standardisation
+        self.shifts = tuple(shifts)
+        self.temperature = temperature
 
     def predict(self, images: ImageLike | Iterable[ImageLike]) -> list[Prediction]:
         """Return what the network says of each image.
@@ -115,27 +126,29 @@ class Classifier:
         label = self.classes[int(probabilities.argmax())]
         return Prediction(label, named[label], named)
 
-    def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    def probabilities(self, pixels: npt.NDArray[np.uint8] | PixelRows) -> npt.NDArray[np.float64]:
         """Return the probabilities, shape (n, classes), of pixels (n, height, width, channels)."""
-        logits = np.concatenate(list(self.logits(pixels)))
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+        return softmax(np.concatenate(list(self.logits(pixels))), self.temperature)
 
-    def logits(self, pixels: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.float64]]:
-        """Yield the logits batch by batch, each of shape (n, classes)."""
-        return forward(self.network, self.standardisation, pixels, batch_for(self.plan))
+    def logits(self, pixels: npt.NDArray[np.uint8] | PixelRows) -> Iterator[npt.NDArray[np.float64]]:
+        """Yield the logits batch by batch, each of shape (n, classes); the temperature is not in them."""
+        return forward(self.network, self.standardisation, pixels, batch_for(self.plan), self.shifts)
 
 
 def forward(
-    network: Network, standardisation: Standardisation, pixels: npt.NDArray[np.uint8], batch: int
+    network: Network,
+    standardisation: Standardisation,
+    pixels: npt.NDArray[np.uint8] | PixelRows,
+    batch: int,
+    shifts: Sequence[Shift] = NONE,
 ) -> Iterator[npt.NDArray[np.float64]]:
     """Yield a network's logits for pixels (n, height, width, channels), batch by batch, as float64."""
     device = next(network.parameters()).device
     run = runner(network, network.plan.image)
     with torch.inference_mode():
         for start in range(0, len(pixels), batch):
-            logits = run(standardisation(pixels[start : start + batch]).to(device))
-            yield logits.double().cpu().numpy()
+            views = shifted(pixels[start : start + batch], shifts)
+            yield mean_logits([run(standardisation(view).to(device)).double().cpu().numpy() for view in views])
 
 
 def batch_for(plan: Plan) -> int:
@@ -193,7 +206,9 @@ def load(run: str | Path | Run, device: str = "cpu") -> Classifier:
     """
     run = run if isinstance(run, Run) else Run.open(run)
     weights, description = run.read_model()
-    return restore(weights, description, device)
+    classifier = restore(weights, description, device)
+    classifier.temperature = (run.calibration or {}).get("temperature", 1.0)
+    return classifier
 
 
 def restore(weights: dict[str, torch.Tensor], description: dict[str, Any], device: str = "cpu") -> Classifier:
@@ -207,11 +222,16 @@ def restore(weights: dict[str, torch.Tensor], description: dict[str, Any], devic
         description["classes"],
         Geometry(**description["geometry"]),
         Standardisation.from_dict(description["standardisation"]),
+        [(down, right) for down, right in description.get("shifts", NONE)],
     )
 
 
 def describe_model(
-    plan: Plan, classes: Sequence[str], geometry: Geometry, standardisation: Standardisation
+    plan: Plan,
+    classes: Sequence[str],
+    geometry: Geometry,
+    standardisation: Standardisation,
+    shifts: Sequence[Shift] = NONE,
 ) -> dict[str, Any]:
     """Return what it takes, beside the weights, to use a network: plain data for the model file."""
     return {
@@ -220,4 +240,5 @@ def describe_model(
         "classes": list(classes),
         "geometry": geometry.to_dict(),
         "standardisation": standardisation.to_dict(),
+        "shifts": [list(shift) for shift in shifts],
     }

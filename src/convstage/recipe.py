@@ -1,4 +1,4 @@
-"""The training recipe: default pattern, optimizer, schedule, class weights. ``docs/training.md`` says why."""
+"""The training recipe: default pattern, optimizer, schedule, balance of the classes. ``docs/training.md`` says why."""
 
 from __future__ import annotations
 
@@ -65,8 +65,38 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     return peak * (FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * share)))
 
 
-def class_weights(counts: npt.NDArray[np.int64], choice: str) -> Tensor | None:
-    """Return a weight per class for the loss, in inverse proportion to its images; None for equal weights."""
-    if choice == "off" or (choice == "auto" and counts.max() <= UNBALANCED * counts.min()):
-        return None
+def balance(counts: npt.NDArray[np.int64], choice: str) -> str:
+    """Return how rare classes get their weight, ``off``, ``weights`` or ``sampling``; ``auto`` looks at the counts."""
+    if choice != "auto":
+        return choice
+    return "weights" if counts.max() > UNBALANCED * counts.min() else "off"
+
+
+def class_weights(counts: npt.NDArray[np.int64]) -> Tensor:
+    """Return a weight per class for the loss, in inverse proportion to its images."""
     return torch.tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32)
+
+
+def balanced_order(
+    rows: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], random: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Return n of n images in random order, as many of every class.
+
+    Of a class with more images than places, some are left out, others in every epoch; of
+    one with fewer, all are taken once before one is taken again.
+
+    Parameters
+    ----------
+    rows, labels : ndarray of int, shape (n,)
+        The images and their classes.
+    random : Generator
+        Source of all randomness.
+    """
+    classes = np.unique(labels)
+    shares = np.array_split(np.arange(len(rows)), len(classes))
+    drawn = []
+    for label, share in zip(random.permutation(classes), shares, strict=True):
+        of_class = rows[labels == label]
+        turns = -(-len(share) // len(of_class))
+        drawn.append(np.concatenate([random.permutation(of_class) for _ in range(turns)])[: len(share)])
+    return random.permutation(np.concatenate(drawn))

@@ -3,12 +3,14 @@
     config.json          everything resolved: settings, pattern, classes, preprocessing, versions
     split.json           every image, its SHA-256, its class and its part
     unreadable.csv       files that could not be used, each with the reason; only when there are any
+    lr-finder.csv        what the search for the learning rate has tried; only with --find-lr
     history.csv          one line per epoch
     model.safetensors    the best epoch's weights; enough on its own to predict
     last.safetensors     where training stands: weights, optimizer, position; resumes to the identical result
+    calibration.json     the temperature that probabilities are corrected by; only after --calibrate
     metrics.json         figures of the evaluation
     predictions.csv      every test image: truth, prediction, probabilities
-    evaluations/<data>/  the same two for other data
+    evaluations/<data>/  the same two for other data or another part
 
 Every file is written whole or not at all; tensors carry a digest.
 """
@@ -43,8 +45,12 @@ UNREADABLE = "unreadable.csv"
 HISTORY = "history.csv"
 MODEL = "model.safetensors"
 LAST = "last.safetensors"
+CALIBRATION = "calibration.json"
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.csv"
+AUDIT = "audit.json"
+SHORTCUT = "shortcut.csv"
+RATES = "lr-finder.csv"
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,28 @@ class Run:
         if files:
             self._write_csv(UNREADABLE, ("file", "reason"), files)
 
+    def write_audit(self, audit: Mapping[str, Any]) -> None:
+        """Store what may mislead in the data, see `convstage.audit`."""
+        write_json(self.path / AUDIT, audit)
+
+    @property
+    def audit(self) -> dict[str, Any] | None:
+        """What may mislead in the data; None when it was not audited."""
+        return dict(read_json(self.path / AUDIT)) if (self.path / AUDIT).is_file() else None
+
+    def write_shortcut(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Store what the strongest shortcut alone predicts for every image."""
+        self._write_csv(SHORTCUT, columns, rows)
+
+    @property
+    def shortcut(self) -> list[dict[str, str]] | None:
+        """What the strongest shortcut alone predicts, as text; None when none was probed."""
+        return self._read_csv(SHORTCUT) if (self.path / SHORTCUT).is_file() else None
+
+    def write_rates(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Store what the search for the learning rate has tried."""
+        self._write_csv(RATES, columns, rows)
+
     def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Store one line per epoch."""
         if history:
@@ -133,7 +161,11 @@ class Run:
         return self._read_csv(HISTORY)
 
     def write_model(self, weights: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
-        """Store weights with what it takes to use them: pattern, classes, preprocessing."""
+        """Store weights with what it takes to use them: pattern, classes, preprocessing.
+
+        A calibration was of other weights; it goes.
+        """
+        (self.path / CALIBRATION).unlink(missing_ok=True)
         metadata = {"convstage": json.dumps(description, ensure_ascii=False)}
         write_tensors(self.path / MODEL, weights, metadata)
 
@@ -143,6 +175,15 @@ class Run:
             raise RunError(f"{self.path} has no finished epoch yet.\nResume it: convstage train --resume {self.path}")
         tensors, metadata = read_tensors(self.path / MODEL)
         return tensors, dict(json.loads(metadata["convstage"]))
+
+    def write_calibration(self, calibration: Mapping[str, Any]) -> None:
+        """Store the temperature of the probabilities and what it was fitted to, see `convstage.calibration`."""
+        write_json(self.path / CALIBRATION, calibration)
+
+    @property
+    def calibration(self) -> dict[str, Any] | None:
+        """The temperature of the probabilities and what it was fitted to; None when they are as they come."""
+        return dict(read_json(self.path / CALIBRATION)) if (self.path / CALIBRATION).is_file() else None
 
     def write_last(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
         """Store where training stands, in one file, so that its parts cannot disagree."""
@@ -159,14 +200,23 @@ class Run:
         self, metrics: Mapping[str, Any], columns: Sequence[str], rows: Iterable[Sequence[Any]]
     ) -> None:
         """Store the figures and the predictions that they were computed from."""
-        self._write_csv(PREDICTIONS, columns, rows)
+        self.write_predictions(columns, rows)
         write_json(self.path / METRICS, metrics)
+
+    def write_predictions(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Store every prediction."""
+        self._write_csv(PREDICTIONS, columns, rows)
 
     def evaluation(self, stem: str) -> Run:
         """Return the folder for an evaluation on other data: ``evaluations/<stem>``, made anew."""
         folder = self.path / "evaluations" / stem
         folder.mkdir(parents=True, exist_ok=True)
         return Run(folder)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it holds all that is needed to go on."""
+        return (self.path / CONFIG).is_file()
 
     @property
     def has_metrics(self) -> bool:

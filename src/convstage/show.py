@@ -1,121 +1,96 @@
-"""Figures on the terminal."""
+"""Figures of an evaluation on the terminal."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from .terminal import output
-from .text import count, size
 
 #: Confusion matrices of more classes are left to the files.
 MAX_CLASSES = 12
+#: So many mistakes are shown; the files have more.
+SHOWN_MISTAKES = 5
+#: Narrower terminals get the figures of each class in two tables.
+WIDE = 150
+#: Whose figures they are, by part.
+PARTS = {
+    "all": "images",
+    "test": "test images",
+    "val": "validation images (they also chose the epoch)",
+    "train": "training images (the network has learned them)",
+    "folds": "out-of-fold images",
+}
+#: Figures and their titles; those that are shares are shown in percent.
+OVERALL = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "brier": "Brier score",
+    "calibration_error": "calibration error",
+}
+PER_CLASS = {
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "precision": "precision",
+    "f1": "F1",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+}
+SHARES = ("accuracy", "balanced_accuracy", "calibration_error", "sensitivity", "specificity", "precision")
 
 
 def show_metrics(metrics: dict[str, Any]) -> None:
-    """Print the figures of an evaluation: overall, per class, and the confusion matrix."""
+    """Print what an evaluation has found: overall, per class, confusion matrix, mistakes, verdict."""
     console = output()
-    part = {"all": "all images", "test": "test images", "val": "validation images (they also chose the epoch)"}
-    console.print(f"{metrics['images']:,} {part[metrics['part']]} of {metrics['data']}", soft_wrap=True)
-    for name in ("accuracy", "balanced_accuracy"):
-        console.print(f"  {name.replace('_', ' '):<18} {_percent(metrics[name])}")
-    console.print(f"  {'AUROC':<18} {_number(metrics['auroc'])}")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("class", min_width=5, overflow="fold")
-    for title in ("images", "sensitivity", "specificity", "AUROC"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for name, row in metrics["per_class"].items():
-        figures = _percent(row["sensitivity"]), _percent(row["specificity"]), _number(row["auroc"])
-        table.add_row(Text(name), f"{row['images']:,}", *figures)
-    console.print(table)
+    _say(console, f"{metrics['images']:,} {PARTS[metrics['part']]} of {metrics['data']}")
+    if metrics.get("learned") and metrics["part"] != "train":
+        _say(console, f"Beware: the network was trained on {metrics['learned']:,} of them.")
+    for name, title in OVERALL.items():
+        _say(console, f"  {title:<18} {_figure(name, metrics[name])}")
+    names = list(PER_CLASS)
+    for chosen in [names] if console.width >= WIDE else [names[:3], names[3:]]:
+        console.print(_per_class(metrics, chosen))
     if len(metrics["classes"]) <= MAX_CLASSES:
         console.print(_confusion(metrics))
-    console.print(f"In parentheses: {metrics['intervals']}.", soft_wrap=True)
+    _mistakes(console, metrics.get("mistakes", []))
+    if metrics.get("calibration"):
+        _say(console, f"{_calibration(metrics['calibration'])}\n")
+    if "operating_point" in metrics:
+        _operating_point(console, metrics["operating_point"])
+    if "verdict" in metrics:
+        _verdict(console, metrics["verdict"])
+    _say(console, f"In parentheses: {metrics['intervals']}.")
 
 
-def show_bench(result: dict[str, Any]) -> None:
-    """Print what `convstage.bench` has measured: the two sides, how, and every stage by itself when that was asked."""
-    console = output()
-    batch, facts = result["batch"], result["environment"]
-    costs = f"{count(result['parameters'])} parameters, {count(result['multiply_adds'])} multiply-adds per image"
-    console.print(Text(result["pattern"], style="bold"), soft_wrap=True)
-    console.print(f"{size(result['image'])} images, {result['classes']} classes: {costs}", soft_wrap=True)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for title in ("convstage", "", "plain torch", "", "times as fast"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for task, label in (
-        ("train", f"training step, {count(batch)} images"),
-        ("infer", f"inference, {count(batch)} images"),
-        ("latency", "inference, one image"),
-    ):
-        figures = result["tasks"][task]
-        cells = []
-        for side in ("convstage", "torch"):
-            milliseconds = figures[side]["median"]
-            images = 1000 * (1 if task == "latency" else batch) / milliseconds
-            cells += [f"{images:,.0f} images/s", f"{_digits(milliseconds)} ms"]
-        ratio = figures["ratio"]
-        table.add_row(label, *cells, f"{ratio['median']:.2f} ({ratio['min']:.2f}–{ratio['max']:.2f})")
-    console.print(table)
-    if result.get("stages"):
-        console.print(_stages(result))
-        peak = f"{result['matrix_product_gflops']:,.0f} GFLOP/s"
-        console.print(
-            f"Each stage alone. Shares are of a large matrix product of torch, {peak}. GFLOP/s count what the\n"
-            "definition multiplies; the kernel multiplies less, so that a share may be above 100%.\n",
-            soft_wrap=True,
-        )
-    rounds = [figures["rounds"] for figures in result["tasks"].values()]
-    rounds = sorted({min(rounds), max(rounds)})
-    console.print(
-        f"Medians of {'–'.join(map(str, rounds))} rounds in which the two take turns; in parentheses the smallest and "
-        "the largest ratio of a round.\n"
-        "Plain torch: the same layers one by one, channels-last, with the same weights and images; "
-        f"their losses differ by at most {result['loss_difference']:.1e}.\n"
-        f"{result['processor']}, {facts['threads']} threads, torch {facts['versions']['torch']}; {facts['stage']} "
-        f"({result['stage_reason']}); memory {'kept' if result['memory_kept'] else 'not kept'} between steps for both.",
-        soft_wrap=True,
-    )
+def _say(console: Console, text: str) -> None:
+    """Print a line as it is: names may hold brackets, which rich takes for markup."""
+    console.print(text, markup=False, soft_wrap=True)
 
 
-def _stages(result: dict[str, Any]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("stage", "input"):
-        table.add_column(title, no_wrap=True)
-    parts = ("forward", "weight gradient", "input gradient")
-    for part in parts:
-        for title in (part, "GFLOP/s", "share"):
-            table.add_column(title, justify="right")
-    for stage in result["stages"]:
-        cells = []
-        for part in parts:
-            figures = stage.get(part)
-            cells += (
-                [f"{_digits(figures['ms'])} ms", f"{figures['gflops']:,.0f}", f"{figures['share']:.0%}"]
-                if figures
-                else ["–", "", ""]
-            )
-        table.add_row(stage["name"], size(stage["input"]), *cells)
-    return table
-
-
-def _digits(value: float) -> str:
-    """Return a time with three digits, or all that stand before the point."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _percent(figure: dict[str, float] | None) -> str:
+def _figure(name: str, figure: dict[str, float] | None) -> str:
     if figure is None:
         return "–"
-    return f"{100 * figure['value']:.1f}% ({100 * figure['low']:.1f}–{100 * figure['high']:.1f})"
+    value, low, high = figure["value"], figure["low"], figure["high"]
+    if name in SHARES:
+        return f"{100 * value:.1f}% ({100 * low:.1f}–{100 * high:.1f})"
+    return f"{value:.3f} ({low:.3f}–{high:.3f})"
 
 
-def _number(figure: dict[str, float] | None) -> str:
-    return "–" if figure is None else f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
+def _per_class(metrics: dict[str, Any], names: list[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("class", min_width=5, overflow="fold")
+    for title in ("images", *(PER_CLASS[name] for name in names)):
+        table.add_column(title, justify="right", no_wrap=True)
+    for label, row in metrics["per_class"].items():
+        table.add_row(Text(label), f"{row['images']:,}", *(_figure(name, row[name]) for name in names))
+    return table
 
 
 def _confusion(metrics: dict[str, Any]) -> Table:
@@ -127,3 +102,55 @@ def _confusion(metrics: dict[str, Any]) -> Table:
         cells = [Text(str(n), style="bold" if column == index else "" if n else "dim") for column, n in enumerate(row)]
         table.add_row(Text(name), *cells)
     return table
+
+
+def _mistakes(console: Console, mistakes: list[dict[str, Any]]) -> None:
+    if mistakes:
+        _say(console, "Most confident mistakes:")
+    for row in mistakes[:SHOWN_MISTAKES]:
+        _say(console, f"  {row['image']}: {row['truth']}, predicted {row['prediction']} {row['probability']:.1%}")
+    if mistakes:
+        _say(console, "")
+
+
+def _calibration(calibration: dict[str, Any]) -> str:
+    """Return what was done to the probabilities, in words."""
+    error = calibration["calibration_error"]
+    return (
+        f"Probabilities are calibrated: temperature {calibration['temperature']:.2f}, fitted to "
+        f"{calibration['images']:,} validation images (their calibration error: {error['before']:.1%} before, "
+        f"{error['after']:.1%} after)."
+    )
+
+
+def _operating_point(console: Console, point: dict[str, Any]) -> None:
+    ((target, share),) = point["target"].items()
+    validation = point["validation"]
+    _say(console, f"Operating point: {point['positive']} from a probability of {point['threshold']:.4f} on, chosen for")
+    _say(
+        console,
+        f"a {target} of {share:g} on {validation['images']:,} validation images ({validation['positives']:,} positive)",
+    )
+    titles = {"negative_predictive_value": "negative predictive value"}
+    for name in ("sensitivity", "specificity", "precision", "negative_predictive_value", "accuracy", "f1"):
+        title = titles.get(name, PER_CLASS.get(name, name))
+        _say(console, f"  {title:<25} {_figure('precision' if name in titles else name, point[name])}")
+    counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in point["confusion"].items())
+    _say(console, f"  {counts}")
+    if point["warning"]:
+        _say(console, f"  Beware: {point['warning']}")
+    _say(console, "")
+
+
+def _verdict(console: Console, verdict: dict[str, Any]) -> None:
+    """Print the network's figure and the shortcut's side by side, and what follows."""
+    _say(console, f"AUROC of the network   {_figure('auroc', verdict['network'])}")
+    if verdict["shortcut"]:
+        difference = verdict["difference"]
+        _say(console, f"AUROC of the shortcut  {_figure('auroc', verdict['shortcut'])}  {verdict['cue']} alone")
+        _say(
+            console,
+            f"difference            {difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
+            f"  on the same {verdict['images']:,} images",
+        )
+    _say(console, f"{verdict['words']}\n")

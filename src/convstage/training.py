@@ -1,39 +1,39 @@
-"""Training: settings, data, network, loop; from top to bottom.
+"""Training: from settings and images to a run folder; from top to bottom.
 
 Everything random is a function of the seed and the position (epoch, step): the order of
 the images, their augmentation, dropout. A run that was interrupted anywhere therefore
-goes on to the identical result; what it needs is the weights, the optimizer's state and
-the position, and those are in one file.
+goes on to the identical result. `loop` has the epochs, `step` has what happens in one
+step.
 """
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import nn
-from torch.nn import functional as F
 
-from .checkpoint import Position, restore, save
+from .audit import Audit, audit
+from .audit.show import summary
+from .averaging import averaged
+from .checkpoint import State, restore
 from .config import Config, make_config
-from .data import Augmentation, Dataset, choose_geometry, load_dataset, open_source, parse_size, restore_dataset
-from .errors import ConfigError, TrainingError
-from .evaluation import evaluate
+from .data import Dataset, choose_geometry, load_dataset, open_source, parse_size, restore_dataset
+from .data.formats import Source
+from .errors import ConfigError, DataError
+from .evaluation import calibrate_run, evaluate
+from .loop import loop
 from .memory import keep_memory
-from .network import Network
-from .optimizer import AdamW
 from .pattern import Pattern, Plan
-from .predict import batch_for, describe_model, forward
-from .recipe import class_weights, default_batch, default_pattern, learning_rate, make_optimizer
+from .predict import describe_model
+from .rate_finder import find_rate
+from .recipe import default_batch, default_pattern, make_optimizer
 from .run import Run, check_new
-from .stopping import stop_signals
-from .terminal import bar, console
+from .shifts import choose_shifts
+from .terminal import console
 from .text import count, size
 
 
@@ -44,7 +44,7 @@ def train(data: str | Path, *, config: str | Path | None = None, **settings: Any
     ----------
     data : path or str
         A folder ``root/<class>/<image>`` or ``root/{train,val,test}/<class>/<image>``, a
-        ``.npz`` file, or the name of an embedded sample, ``digits``.
+        ``.csv`` or ``.npz`` file, IDX files, or the name of an embedded sample, ``digits``.
     config : path, optional
         A YAML file of settings.
     **settings
@@ -71,29 +71,14 @@ def train(data: str | Path, *, config: str | Path | None = None, **settings: Any
     """
     chosen = make_config(config, **settings)
     check_new(chosen.out, chosen.name)
-    device(chosen)
-    source, images = open_source(data)
-    pattern = None if chosen.pattern is None else Pattern(chosen.pattern)
-    geometry = choose_geometry(images, **_wanted_geometry(chosen, pattern))
-    pattern = pattern or Pattern(default_pattern(*geometry.size))
-    # Before anything is decoded: a pattern that does not fit costs nothing.
-    plan = pattern.plan(geometry.shape, len(images.classes))
-    dataset = load_dataset(source, images, geometry, val=chosen.val, test=chosen.test, seed=chosen.seed)
-    chosen = chosen.model_copy(
-        update={
-            "pattern": str(pattern),
-            "size": f"{geometry.height}x{geometry.width}",
-            "channels": geometry.channels,
-            "batch_size": chosen.batch_size or default_batch(*geometry.size),
-        }
-    )
-    run = Run.create(chosen.out, chosen.name, Path(source).stem)
-    model = describe_model(plan, dataset.classes, dataset.geometry, dataset.standardisation)
-    run.write_split(dataset.split_rows())
-    run.write_unreadable(dataset.unreadable)
-    run.write_config(data=dataset.source, settings=chosen.model_dump(), model=model)
-    _introduce(run, dataset, plan)
-    return _fit(run, chosen, dataset, plan)
+    ready = prepare(data, chosen)
+    found = audit(ready.source, ready.dataset) if chosen.audit else None
+    run = begin(ready.config, ready.dataset, ready.plan)
+    parts = ", ".join(f"{part} {len(ready.dataset.rows(part)):,}" for part in ("train", "val", "test"))
+    introduce(run.path, ready.dataset, ready.plan, parts)
+    if found is not None:
+        keep_audit(run, found)
+    return fit(run, ready.dataset, ready.plan)
 
 
 def resume(path: str | Path) -> Run:
@@ -106,168 +91,136 @@ def resume(path: str | Path) -> Run:
     """
     run = Run.open(path)
     run.sweep()
-    stored = run.config
-    chosen = make_config(**stored["settings"])
-    model = stored["model"]
-    dataset = restore_dataset(stored["data"], run.split, model)
+    model = run.config["model"]
+    dataset = restore_dataset(run.config["data"], run.split, model)
     plan = Pattern(model["pattern"]).plan(tuple(model["image"]), len(model["classes"]))
-    return _fit(run, chosen, dataset, plan)
+    return fit(run, dataset, plan)
 
 
-def _fit(run: Run, config: Config, dataset: Dataset, plan: Plan) -> Run:
-    keep_memory()
-    with torch.random.fork_rng(devices=[]), _threads(config.threads):
-        network = plan.build(config.seed).to(device(config))
-        optimizer = make_optimizer(network, config.weight_decay)
-        position = restore(run, network, optimizer)
-        _loop(run, config, dataset, network, optimizer, position)
-        if len(dataset.rows("test")):
-            evaluate(run)
+@dataclass(frozen=True)
+class Ready:
+    """All that a training needs, before anything is written.
+
+    Attributes
+    ----------
+    config : Config
+        With pattern, size, channels and batch size as they will be used.
+    source : Source
+        Where the images come from.
+    dataset, plan
+        What is trained on, and what is built.
+    """
+
+    config: Config
+    source: Source
+    dataset: Dataset
+    plan: Plan
+
+
+def prepare(data: str | Path, config: Config) -> Ready:
+    """Find out what the settings leave open, and read the images."""
+    device(config)
+    name, source = open_source(data, classes=config.classes, group_regex=config.group_regex)
+    pattern = None if config.pattern is None else Pattern(config.pattern)
+    geometry = choose_geometry(source, **_wanted_geometry(config, pattern))
+    pattern = pattern or Pattern(default_pattern(*geometry.size))
+    # Before anything is decoded: a pattern that does not fit costs nothing.
+    plan = pattern.plan(geometry.shape, len(source.classes))
+    dataset = load_dataset(
+        name,
+        source,
+        geometry,
+        val=config.val,
+        test=config.test,
+        seed=config.seed,
+        max_unreadable=config.max_unreadable,
+        split_file=config.split_file,
+    )
+    resolved = {
+        "pattern": str(pattern),
+        "size": f"{geometry.height}x{geometry.width}",
+        "channels": geometry.channels,
+        "batch_size": config.batch_size or default_batch(*geometry.size),
+    }
+    return Ready(config.model_copy(update=resolved), source, dataset, plan)
+
+
+def begin(config: Config, dataset: Dataset, plan: Plan) -> Run:
+    """Make the run folder: everything that `fit` and `resume` need, settings that are still to be found included."""
+    search = None
+    if config.find_lr:
+        with _quiet_torch(config.threads):
+            search = find_rate(config, dataset, plan, device(config))
+        config = config.model_copy(update={"learning_rate": search.chosen})
+    run = Run.create(config.out, config.name, Path(dataset.source).stem)
+    if search is not None:
+        rows = zip(search.rates, search.losses, search.smoothed, strict=True)
+        run.write_rates(("learning_rate", "loss", "smoothed"), rows)
+    shifts = choose_shifts(config.tta, *dataset.geometry.size)
+    model = describe_model(plan, dataset.classes, dataset.geometry, dataset.standardisation, shifts)
+    run.write_split(dataset.split_rows())
+    run.write_unreadable(dataset.unreadable)
+    run.write_config(data=dataset.source, settings=config.model_dump(), model=model)
     return run
 
 
-def _loop(
-    run: Run, config: Config, dataset: Dataset, network: Network, optimizer: AdamW, position: Position
-) -> None:
+def fit(run: Run, dataset: Dataset, plan: Plan) -> Run:
+    """Train in a run folder that `begin` made, from wherever it stands, and evaluate.
+
+    Parameters
+    ----------
+    run : Run
+        Its settings are used.
+    dataset, plan
+        What is trained on, and what is built.
+    """
+    config = make_config(**run.config["settings"])
     where = device(config)
-    rows = dataset.rows("train")
-    assert config.batch_size is not None
-    steps = -(-len(rows) // config.batch_size)
-    total = steps * config.epochs
-    labels = torch.from_numpy(dataset.labels)
-    weight = class_weights(dataset.counts("train"), config.class_weights)
-    weight = None if weight is None else weight.to(where)
-    augment = _augmentation(config)
-    saved = time.monotonic()
-    done = position.epoch * len(rows) + position.seen
-
-    with stop_signals() as stop, bar("images") as progress:
-        task = progress.add_task("Training", total=config.epochs * len(rows), completed=done, note="")
-        while position.epoch < config.epochs and position.epoch - position.best_epoch < config.patience:
-            order = np.random.default_rng((config.seed, position.epoch)).permutation(rows)
-            batches = np.array_split(order, steps)  # of nearly one size: batch norm cannot do with a last one of 1
-            network.train()
-            began, began_at = time.perf_counter(), position.seen
-            while position.step < steps:
-                batch = batches[position.step]
-                seed = _seed(config.seed, position.epoch, position.step)
-                torch.manual_seed(seed)  # for dropout
-                x = augment(dataset.standardisation(dataset.pixels[batch]), torch.Generator().manual_seed(seed))
-                x, y = x.to(where), labels[batch].to(where)
-
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(position.epoch * steps + position.step, total, config.learning_rate)
-                logits = network(x)
-                loss = F.cross_entropy(logits, y, weight)
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
-                value = loss.item()
-                if not math.isfinite(value + norm.item()):
-                    raise _not_finite(run, position, value, norm.item())
-                optimizer.step()
-
-                position.step += 1
-                position.seen += len(batch)
-                position.loss_sum += value * len(batch)
-                position.correct += int((logits.detach().argmax(1) == y).sum())
-                progress.update(
-                    task,
-                    advance=len(batch),
-                    description=f"Epoch {position.epoch + 1}/{config.epochs}",
-                    note=f"loss {position.loss_sum / position.seen:.4f}{_last_figure(position)}",
-                )
-                if stop.signal or time.monotonic() - saved > config.save_every:
-                    save(run, network, optimizer, position)
-                    saved = time.monotonic()
-                stop.check(run.path)
-
-            seconds = time.perf_counter() - began
-            line = _end_epoch(run, config, dataset, network, position, (position.seen - began_at) / seconds)
-            save(run, network, optimizer, position)
-            saved = time.monotonic()
-            console.print(line, highlight=False, soft_wrap=True)
-            stop.check(run.path)
+    keep_memory()
+    with _quiet_torch(config.threads):
+        network = plan.build(config.seed).to(where)
+        optimizer = make_optimizer(network, config.weight_decay)
+        state = State(network, optimizer, averaged(network, config.ema) if config.ema else None)
+        restore(run, state)
+        loop(run, config, dataset, state, where)
+        if config.calibrate:
+            _calibrate(run, dataset)
+        if len(dataset.rows("test")):
+            evaluate(run, dataset=dataset)
+    return run
 
 
-def _last_figure(position: Position) -> str:
-    return f", val {position.history[-1]['val_balanced_accuracy']:.1%}" if position.history else ""
+def _calibrate(run: Run, dataset: Dataset) -> None:
+    """Fit a temperature; where that cannot be done, the training was no less good."""
+    try:
+        calibrate_run(run, dataset)
+    except DataError as error:
+        console.print(f"not calibrated: {error}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _end_epoch(run: Run, config: Config, dataset: Dataset, network: Network, position: Position, speed: float) -> str:
-    """Validate, keep the best, move the position to the next epoch; return a line that says so."""
-    figures = _validate(dataset, network)
-    rank = [-figures["loss"] if config.monitor == "loss" else figures[config.monitor], -figures["loss"]]
-    row = {
-        "epoch": position.epoch + 1,
-        "train_loss": position.loss_sum / position.seen,
-        "train_accuracy": position.correct / position.seen,
-        **{f"val_{name}": value for name, value in figures.items()},
-        "images_per_second": round(speed, 1),
-    }
-    position.history.append(row)
-    better = rank > position.best
-    position.epoch, position.step = position.epoch + 1, 0
-    position.loss_sum, position.correct, position.seen = 0.0, 0, 0
-    if better:
-        position.best, position.best_epoch = rank, position.epoch
-        model = describe_model(network.plan, dataset.classes, dataset.geometry, dataset.standardisation)
-        run.write_model(network.state_dict(), {**model, "epoch": position.epoch})
-    run.write_history(position.history)
-    return (
-        f"epoch {position.epoch:>3}/{config.epochs}  loss {row['train_loss']:.4f}  val loss {figures['loss']:.4f}  "
-        f"val balanced accuracy {figures['balanced_accuracy']:.2%}  {speed:,.0f} images/s{'  best' if better else ''}"
-    )
+def keep_audit(run: Run, found: Audit) -> None:
+    """Store what may mislead in the data, and say it in a few lines."""
+    run.write_audit(found.to_dict())
+    if (table := found.shortcut()) is not None:
+        run.write_shortcut(*table)
+    for line in summary(found):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _validate(dataset: Dataset, network: Network) -> dict[str, float]:
-    rows = dataset.rows("val")
-    network.eval()
-    logits = np.concatenate(
-        list(forward(network, dataset.standardisation, dataset.pixels[rows], batch_for(network.plan)))
-    )
-    labels = dataset.labels[rows]
-    loss = F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
-    correct = logits.argmax(1) == labels
-    recalls = [correct[labels == label].mean() for label in np.unique(labels)]
-    return {"loss": float(loss), "accuracy": float(correct.mean()), "balanced_accuracy": float(np.mean(recalls))}
-
-
-def _introduce(run: Run, dataset: Dataset, plan: Plan) -> None:
-    """Say what is trained on what, before the first epoch is through."""
+def introduce(folder: Path, dataset: Dataset, plan: Plan, parts: str) -> None:
+    """Say what is trained on what, before the first epoch is through; `parts` says how the images are divided."""
     counts = ", ".join(f"{name} ({n:,})" for name, n in zip(dataset.classes, dataset.counts(), strict=True))
-    parts = ", ".join(f"{part} {len(dataset.rows(part)):,}" for part in ("train", "val", "test"))
-    how = f"{size(dataset.geometry.size)} {dataset.geometry.channels}"
     lines = [
         f"{len(dataset.labels):,} images of {dataset.source}: {counts}",
-        f"{parts}; read as {how}",
+        f"{parts}; read as {size(dataset.geometry.size)} {dataset.geometry.channels}",
         f"{plan.pattern}: {count(plan.parameters)} parameters, {count(plan.multiply_adds)} multiply-adds per image",
     ]
     if dataset.unreadable:
         lines.insert(
-            1, f"{len(dataset.unreadable):,} files cannot be read and are left out, see {run.path}/unreadable.csv"
+            1, f"{len(dataset.unreadable):,} files cannot be read and are left out, see {folder}/unreadable.csv"
         )
-    for line in lines:
+    for line in [*lines, *dataset.notes]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _augmentation(config: Config) -> Augmentation:
-    if not config.augment:
-        return Augmentation()
-    names = ("shift", "rotate", "zoom", "brightness", "contrast", "flip")
-    return Augmentation(**{name: getattr(config, name) for name in names})
-
-
-def _not_finite(run: Run, position: Position, loss: float, norm: float) -> TrainingError:
-    kept = f"Epoch {position.best_epoch}, the best so far, is kept in {run.path}." if position.best_epoch else ""
-    return TrainingError(
-        f"loss {loss:g}, gradient {norm:g} in epoch {position.epoch + 1}, step {position.step + 1}: not finite, "
-        f"so the step was not taken.\n{kept}\nA lower --learning-rate usually helps."
-    )
 
 
 def _wanted_geometry(config: Config, pattern: Pattern | None) -> dict[str, Any]:
@@ -305,13 +258,15 @@ def device(config: Config) -> torch.device:
 
 
 @contextmanager
-def _threads(count: int | None) -> Iterator[None]:
+def _quiet_torch(threads: int | None) -> Iterator[None]:
+    """Leave torch's random state and number of threads as they were."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+    torch.set_num_threads(threads or before)
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):
+            yield
     finally:
         torch.set_num_threads(before)
 
 
-__all__ = ["resume", "train"]
+__all__ = ["begin", "fit", "introduce", "prepare", "resume", "train"]

@@ -48,7 +48,7 @@ def test_from_a_folder_to_a_prediction(tmp_path, make_folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "nowhere"], "nowhere does not exist.\nGive a folder, a .npz file, or a sample: digits."),
+        (["train", "nowhere"], "nowhere does not exist.\nGive a folder, a .csv or .npz file, IDX files, or a sample"),
         (["train", "empty"], "has no class folders."),
         (["train", "one"], "has one class only, 'a'.\nA classifier needs two or more to tell apart."),
         (

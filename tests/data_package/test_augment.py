@@ -5,9 +5,11 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.testing import assert_close
 
 from convstage.data import Augmentation
+from convstage.data.augment import _affine_grid
 
 #: Every field at a value of its own.
 EVERYTHING = Augmentation(shift=0.1, rotate=20, zoom=0.2, brightness=0.3, contrast=0.3, flip="both")
@@ -72,6 +74,13 @@ def test_the_batch_itself_stays_as_it_is() -> None:
 
 
 # ------------------------------------------------------------- where pixels go
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 5), (16, 12)])
+def test_the_grid_is_torchs(height: int, width: int) -> None:
+    theta = noise(3, 2, 3)
+    expected = functional.affine_grid(theta, [3, 1, height, width], align_corners=False)
+    assert_close(_affine_grid(theta.transpose(1, 2), height, width), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("pixels", [1, 2, 4])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from convstage import DataError
 from convstage.data.formats import FORMATS, PARTS, find_source
-from support.sources import EXPECTED, content, grey, refusal
+from support.sources import EXPECTED, content, grey, refusal, write_idx
 
 #: Part (None: none is named) -> class -> images (n, height, width).
 Data = Mapping[str | None, Mapping[str, np.ndarray]]
@@ -35,14 +35,42 @@ def make_npz(root: Path, data: Data) -> Path:
     return root.with_suffix(".npz")
 
 
-#: One for every entry of FORMATS: writes a data set in it.
-MAKERS: dict[str, Callable[[Path, Data], Path]] = {"folders": make_folders, "npz": make_npz}
+def make_csv(root: Path, data: Data) -> Path:
+    folder = make_folders(root / "pictures", data)
+    lines = [
+        f"{picture.relative_to(root)},{part or ''},{name}"
+        for part, classes in data.items()
+        for name in classes
+        for picture in (folder / (part or "") / name).iterdir()
+    ]
+    (root / "table.csv").write_text("\n".join(["path,split,label", *lines]))
+    return root / "table.csv"
 
-ONE = {None: {"2": grey(3, 1), "10": grey(2, 2), "Apple": grey(4, 3), "banana": grey(1, 4)}}
+
+def make_idx(root: Path, data: Data) -> Path:
+    root.mkdir()
+    for part, classes in data.items():
+        stem = {None: "", "test": "t10k-"}.get(part, f"{part}-")
+        labels = np.repeat([int(name) for name in classes], [len(pictures) for pictures in classes.values()])
+        write_idx(root / f"{stem}images-idx3-ubyte", np.concatenate(list(classes.values())))
+        write_idx(root / f"{stem}labels-idx1-ubyte.gz", labels)
+    return root
+
+
+#: One for every entry of FORMATS: writes a data set in it.
+MAKERS: dict[str, Callable[[Path, Data], Path]] = {
+    "idx": make_idx,
+    "folders": make_folders,
+    "csv": make_csv,
+    "npz": make_npz,
+}
+
+# Classes are numbers here, since IDX files have no others.
+ONE = {None: {"2": grey(3, 1), "10": grey(2, 2), "0": grey(4, 3), "7": grey(1, 4)}}
 IN_PARTS = {
-    "train": {"b": grey(3, 5), "A": grey(2, 6)},
-    "val": {"b": grey(1, 7), "A": grey(2, 8)},
-    "test": {"A": grey(2, 9), "b": grey(1, 10)},
+    "train": {"12": grey(3, 5), "3": grey(2, 6)},
+    "val": {"12": grey(1, 7), "3": grey(2, 8)},
+    "test": {"3": grey(2, 9), "12": grey(1, 10)},
 }
 
 
@@ -56,7 +84,7 @@ def test_every_format_is_tried_here() -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(
-    ("data", "classes"), [(ONE, ("2", "10", "Apple", "banana")), (IN_PARTS, ("A", "b"))], ids=["whole", "parts"]
+    ("data", "classes"), [(ONE, ("0", "2", "7", "10")), (IN_PARTS, ("3", "12"))], ids=["whole", "parts"]
 )
 def test_the_same_data_in_every_format(name: str, data: Data, classes: tuple[str, ...], tmp_path: Path) -> None:
     found, rows = content(MAKERS[name](tmp_path / "data", data))
@@ -168,6 +196,8 @@ def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
     make_folders(tmp_path, {None: {"a": grey(2), "b": grey(1), ".cache": grey(1), "a/.thumbs": grey(1)}})
     (tmp_path / "a" / "._0.png").write_bytes(b"of a Macintosh")
     (tmp_path / "notes.txt").write_text("not in a class folder")
+    for name in ("Thumbs.db", "desktop.ini"):
+        (tmp_path / "b" / name).write_bytes(b"of Windows")
     source = find_source(tmp_path)
     assert source.classes == ("a", "b")
     assert [item.name for item in source.items] == ["a/0.png", "a/1.png", "b/0.png"]
@@ -243,7 +273,7 @@ def test_one_class_folder_without_images(tmp_path: Path) -> None:
     assert refusal(tmp_path) == f"class 'aa' of {tmp_path} has no images.\nAdd some, or remove the class."
 
 
-@pytest.mark.parametrize("name", ["images.zip", "image.png", "data.csv", "npz"])
+@pytest.mark.parametrize("name", ["images.zip", "image.png", "csv", "npz", "idx3-ubyte"])
 def test_a_file_of_no_format(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"PK")
     assert refusal(tmp_path / name) == f"{tmp_path / name} is none of the formats that are read.\n{EXPECTED}"

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from convstage import DataError
+from convstage.data import arrays
 from convstage.data.formats import PARTS, find_source
 from convstage.data.images import to_pixels
 from support.sources import EXPECTED, content, grey, refusal
@@ -140,6 +141,53 @@ def test_single_numbers_are_no_images(arrays: dict, save) -> None:
 def test_no_images_at_all(classes: dict, save) -> None:
     path = save(images=IMAGES[:0], labels=np.zeros(0, int), **classes)
     assert refusal(path) == f"{path} has no images.\n{EXPECTED}"
+
+
+# ------------------------------------------------------------- more than memory holds
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """Take every array for a large one; return the folder that those are unpacked in."""
+    monkeypatch.setattr(arrays, "LARGE", -1)
+    return folder
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("images", [IMAGES, np.asfortranarray(IMAGES), IMAGES.astype(np.uint16) * 257])
+def test_large_arrays_are_mapped_not_loaded(write, images: np.ndarray, tmp_path: Path, large: Path) -> None:
+    path = tmp_path / "data.npz"
+    write(path, labels=[1, 0] * 3, images=images)
+    source = find_source(path)
+    assert isinstance(source.blocks[0], np.memmap)
+    with np.load(path) as loaded:
+        assert_array_equal(source.blocks[0], loaded["images"])
+    assert [item.label for item in source.items] == [1, 0] * 3
+    assert not list(large.glob("*"))
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_large_arrays_that_are_damaged_are_refused(write, tmp_path: Path, large: Path) -> None:
+    path = tmp_path / "data.npz"
+    write(path, images=IMAGES, labels=np.array([0, 1] * 3, np.uint8))
+    whole, expected = path.read_bytes(), content(path)
+    random = np.random.default_rng(1)
+    refused = 0
+    for _ in range(200):
+        damaged = bytearray(whole)
+        damaged[random.integers(len(whole))] ^= 1 << random.integers(8)
+        path.write_bytes(damaged)
+        try:
+            assert content(path) == expected
+        except DataError as error:
+            refused += str(error).startswith(f"{path} ")
+    assert refused > 100
+
+
+def test_large_objects_are_refused_and_never_unpickled(save, tmp_path: Path, large: Path) -> None:
+    path = save(images=np.array([Canary(tmp_path / "mark")] * 6, object), labels=[0, 1] * 3)
+    assert refusal(path) == f"{path} cannot be read: Object arrays cannot be loaded when allow_pickle=False."
+    assert not (tmp_path / "mark").exists()
 
 
 class Canary:

@@ -85,17 +85,15 @@ def test_an_error_names_the_file(kind, tmp_path: Path) -> None:
     assert refusal(path) == f"{path}: the file is empty."
     Path(path).write_bytes(b"no image")
     assert refusal(path) == f"{path}: no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM."
-    Image.new("F", (4, 4)).save(tmp_path / "float.tif")
+    Image.new("F", (4, 4), 300.0).save(tmp_path / "float.tif")
     path = kind(tmp_path / "float.tif")
-    assert refusal(path) == f"{path}: floating-point pixels have no fixed range; save the image as 8 or 16 bits."
+    assert refusal(path) == f"{path}: an image of floats must lie in 0..1, without NaN."
     assert refusal(kind(tmp_path)) == f"{tmp_path}: Is a directory."
 
 
 def test_an_error_of_what_has_no_name() -> None:
     assert refusal(np.full((4, 4), 2.0)) == "an image of floats must lie in 0..1, without NaN."
-    assert refusal(Image.new("F", (4, 4))) == (
-        "floating-point pixels have no fixed range; save the image as 8 or 16 bits."
-    )
+    assert refusal(Image.new("F", (4, 4), 300.0)) == "an image of floats must lie in 0..1, without NaN."
 
 
 @pytest.mark.parametrize("kind", [OSError, SyntaxError, ValueError])

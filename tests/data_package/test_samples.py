@@ -25,9 +25,10 @@ def test_digits() -> None:
     assert_array_equal(np.bincount(images.labels), [500] * 10)
     assert not images.unreadable
     assert len(set(images.sha256)) == 5000  # no image is there twice
-    assert (images.pixels.min(), images.pixels.max()) == (0, 255)
+    pixels = np.asarray(images.pixels)
+    assert (pixels.min(), pixels.max()) == (0, 255)
     # A one has less ink than any other digit, and a nought none in the middle.
-    ink = [images.pixels[images.labels == digit].mean() for digit in range(10)]
+    ink = [pixels[images.labels == digit].mean() for digit in range(10)]
     assert np.argmin(ink) == 1
-    middle = [images.pixels[images.labels == digit, 13:15, 13:15].mean() for digit in range(10)]
+    middle = [pixels[images.labels == digit, 13:15, 13:15].mean() for digit in range(10)]
     assert np.argmin(middle) == 0

@@ -17,9 +17,11 @@ def classes_of(counts: list[int], seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
 
 
-def split_of(labels: np.ndarray, given=None, *, val: float = 0.15, test: float = 0.15, seed: int = 0) -> np.ndarray:
+def split_of(
+    labels: np.ndarray, given=None, *, val: float = 0.15, test: float = 0.15, seed: int = 0, groups=None
+) -> np.ndarray:
     names = [f"class {label}" for label in range(labels.max() + 1)]
-    return split(labels, given or [None] * len(labels), names, val=val, test=test, seed=seed)
+    return split(labels, given or [None] * len(labels), names, val=val, test=test, seed=seed, groups=groups)
 
 
 @given(

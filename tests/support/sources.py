@@ -1,5 +1,6 @@
 """What tests of the formats share: images of noise, and what a source holds or why it is refused."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,22 @@ from convstage import DataError
 from convstage.data.formats import find_source
 from convstage.data.images import to_pixels
 
-EXPECTED = "Expected one folder for each class, or a .npz file of images and labels."
+EXPECTED = (
+    "Expected MNIST's IDX files, or one folder for each class, or a .csv file of paths and labels, "
+    "or a .npz file of images and labels."
+)
 
 
 def grey(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, 6, 5), dtype=np.uint8)
+
+
+def write_idx(path: Path, values: np.ndarray) -> Path:
+    """Write values of uint8 as an IDX file, packed when its name ends so."""
+    head = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+    data = head + values.astype(np.uint8).tobytes()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
 
 
 def content(path: Path) -> tuple[tuple[str, ...], list[tuple[str | None, str, bytes]]]:

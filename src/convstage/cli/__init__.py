@@ -12,8 +12,11 @@ from ..errors import ConvstageError, TrainingStopped
 #: Command -> one line for `convstage --help`, which imports none of them.
 COMMANDS = {
     "train": "Train a network on labelled images.",
+    "crossval": "Train and test in turns, so that every image is tested once.",
     "evaluate": "Figures with intervals, on the run's test images or on others.",
     "predict": "Class names and probabilities for images.",
+    "audit": "What may mislead in labelled images: duplicates, leaks, shortcuts.",
+    "phantom": "Synthetic chest radiographs, with the mask of every lesion.",
     "summary": "Account for every layer of a pattern, or list a family.",
     "draw": "Draw the architecture of a pattern as a picture.",
     "bench": "How fast a network is on this machine, against plain torch.",

@@ -44,7 +44,7 @@ def command(
     """
     from ..bench import bench
     from ..files import write_text
-    from ..show import show_bench
+    from ..show_bench import show_bench
 
     given = {"--pattern": pattern, "--image": image, "--classes": classes}
     if run is not None:

@@ -10,16 +10,39 @@ import click
 @click.command()
 @click.argument("run")
 @click.argument("data", required=False)
+@click.option("--part", type=click.Choice(["train", "val", "test"]), help="Which part of the images. [test]")
+@click.option("--calibrate", is_flag=True, help="Fit a temperature to the validation part first, and keep it.")
+@click.option("--sensitivity", type=float, metavar="X", help="Choose the threshold for it on the validation part.")
+@click.option("--specificity", type=float, metavar="X", help="The same for a specificity.")
+@click.option("--positive", metavar="CLASS", help="What is looked for. [the last class of two]")
 @click.option("--json", "as_json", is_flag=True, help="The same as data.")
-def command(run: str, data: str | None, as_json: bool) -> None:
+def command(
+    run: str,
+    data: str | None,
+    part: str | None,
+    calibrate: bool,
+    sensitivity: float | None,
+    specificity: float | None,
+    positive: str | None,
+    as_json: bool,
+) -> None:
     """Evaluate RUN on its own test images, or on DATA, whose classes must be among the run's.
 
-    The figures and every prediction are also written into the run folder.
+    The figures and every prediction are also written into the run folder. What --calibrate
+    finds is used by convstage predict, too.
     """
     from ..evaluation import evaluate
     from ..show import show_metrics
 
-    metrics = evaluate(run, data)
+    metrics = evaluate(
+        run,
+        data,
+        part=part,
+        calibrate=calibrate,
+        sensitivity=sensitivity,
+        specificity=specificity,
+        positive=positive,
+    )
     if as_json:
         click.echo(json.dumps(metrics, indent=1, ensure_ascii=False))
     else:

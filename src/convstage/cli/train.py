@@ -19,7 +19,7 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     flag = f"--{name.replace('_', '-')}"
     kinds = [kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not type(None)]
     help_text = f"{field.description}" + (
-        "" if field.default is None or field.default is True else f" [{field.default}]"
+        "" if field.default is None or isinstance(field.default, bool) else f" [{field.default}]"
     )
     if field.annotation is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help=help_text)
@@ -30,7 +30,24 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     return click.Option(names, type=kinds[0], default=None, metavar=metavar, help=help_text)
 
 
-@click.command(params=[_option(name, field) for name, field in Config.model_fields.items()])
+def options(*without: str) -> list[click.Parameter]:
+    """Return the flags of all settings but some."""
+    return [_option(name, field) for name, field in Config.model_fields.items() if name not in without]
+
+
+def given(flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that the command line names."""
+    return {name: value for name, value in flags.items() if value is not None}
+
+
+def refuse_with_resume(data: str | None, file: str | None, settings: dict[str, Any]) -> None:
+    """Refuse whatever would change the settings of what is resumed."""
+    named = ["DATA"] * bool(data) + ["--config"] * bool(file) + [f"--{name.replace('_', '-')}" for name in settings]
+    if named:
+        raise ConfigError(f"--resume goes on with the run's own settings; leave out {', '.join(named)}.")
+
+
+@click.command(params=options())
 @click.argument("data", required=False)
 @click.option("-c", "--config", "file", metavar="FILE", help="YAML file of settings; flags overrule it.")
 @click.option("--resume", "run", metavar="RUN", help="Go on with an interrupted run.")
@@ -39,13 +56,13 @@ def command(data: str | None, file: str | None, run: str | None, as_json: bool, 
     """Train a network on DATA, then evaluate it on the images set aside.
 
     DATA is a folder with one folder of images for each class (or with train, val and test
-    folders that have them), a .npz file, or the name of an embedded sample: digits.
+    folders that have them), a .csv file of paths and labels, a .npz file, MNIST's IDX
+    files, or the name of an embedded sample: digits.
     """
-    settings = {name: value for name, value in flags.items() if value is not None}
-    if run is not None and (data or file or settings):
-        given = ["DATA"] * bool(data) + ["--config"] * bool(file) + [f"--{name}" for name in settings]
-        raise ConfigError(f"--resume goes on with the run's own settings; leave out {', '.join(given)}.")
-    if run is None and data is None:
+    settings = given(flags)
+    if run is not None:
+        refuse_with_resume(data, file, settings)
+    elif data is None:
         raise click.UsageError("give DATA to train on, or --resume RUN.")
 
     from ..show import show_metrics

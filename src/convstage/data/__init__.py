@@ -1,8 +1,9 @@
 """Images in: formats, decoding, cache, splits, augmentation."""
 
 from .augment import Augmentation
-from .dataset import Dataset, choose_geometry, load_dataset, open_source, parse_size, read_images, restore_dataset
+from .dataset import Dataset, load_dataset, open_source, read_images, restore_dataset
 from .formats import FORMATS
+from .geometry import choose_geometry, parse_size
 from .preprocess import Geometry, ImageLike, Standardisation
 from .samples import SAMPLES
 

@@ -2,7 +2,8 @@
 
 The cache is keyed by content (the SHA-256 of every file) and by how the pixels were
 made. A changed, added or removed file gives another key; the same data under another
-path gives the same one. It can be deleted at any time.
+path gives the same one. It can be deleted at any time, and what was used longest ago is
+when there is too much of it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,8 @@ import hashlib
 import json
 import math
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,16 +23,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, RunError
-from ..files import TEMPORARY, atomic_path, read_json, write_json
+from ..files import atomic_path, read_json, write_json
 from ..terminal import track
+from .cache_folder import cache_folder, make_room, mark_used
 from .formats import Source
 from .images import to_pixels
 from .preprocess import Geometry
 
 #: Part of every key: raise it when decoding changes.
-VERSION = 1
-#: Seconds after which a file that is still being written is taken for litter.
-LITTER_AGE = 24 * 3600
+VERSION = 2
 #: In place of the digest of a file that cannot be read, before the reason.
 UNREADABLE = "unreadable: "
 
@@ -62,13 +60,6 @@ class Decoded:
     unreadable: list[tuple[int, str]]
 
 
-def cache_folder() -> Path:
-    """Return where decoded pixels are kept: ``CONVSTAGE_CACHE``, or the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("CONVSTAGE_CACHE") or user_cache_path("convstage", appauthor=False))
-
-
 def decode(source: Source, geometry: Geometry) -> Decoded:
     """Return all images of a source as pixels, from the cache when they are there.
 
@@ -89,9 +80,10 @@ def decode(source: Source, geometry: Geometry) -> Decoded:
         unreadable = _listed(list_path, pixels_path, count, geometry)
         if unreadable is None:
             folder.mkdir(parents=True, exist_ok=True)
-            _sweep(folder)
+            make_room(count * math.prod(geometry.shape))
             unreadable = _fill(source, geometry, sha256, pixels_path)
             write_json(list_path, {"data": str(source.root), "unreadable": unreadable})
+        mark_used(list_path)
         rows = np.setdiff1d(np.arange(count), [index for index, _ in unreadable])
         shape = (len(rows), *geometry.shape)
         pixels = np.memmap(pixels_path, np.uint8, "r", shape=shape) if len(rows) else np.empty(shape, np.uint8)
@@ -100,14 +92,6 @@ def decode(source: Source, geometry: Geometry) -> Decoded:
             f"the pixel cache cannot be written: {error}.\nSet CONVSTAGE_CACHE to a folder with space for it."
         ) from None
     return Decoded(pixels, rows, sha256, unreadable)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written, once it is too old to be somebody's work."""
-    for litter in folder.glob(f"{TEMPORARY}*"):
-        with suppress(OSError):
-            if time.time() - litter.stat().st_mtime > LITTER_AGE:
-                litter.unlink()
 
 
 def _listed(list_path: Path, pixels_path: Path, count: int, geometry: Geometry) -> list[tuple[int, str]] | None:
@@ -166,3 +150,6 @@ def _parallel(work: Callable[[int], T], count: int) -> Iterator[T]:
             done = ahead.pop(0)
             ahead += [pool.submit(work, index) for index in islice(indices, 1)]
             yield done.result()
+
+
+__all__ = ["Decoded", "cache_folder", "decode"]

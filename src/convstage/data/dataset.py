@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,17 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from .cache import decode
+from .duplicates import copies_across, note_on_classes, note_on_copies, note_on_copies_across, united
 from .formats import Source, find_source
-from .images import Channels, Resize, is_coloured
+from .pixel_rows import PixelRows
 from .preprocess import Geometry, Standardisation, measure
 from .samples import SAMPLES
+from .selection import Selection, choose_classes, group_by_name
 from .split import TRAIN, split
+from .split_file import note_on_unnamed, read_split_file
 
-#: So many images are looked at to find out their size and whether they have colour.
-LOOKED_AT = 64
-#: Images of one size up to this side keep it; others are brought to `USUAL_SIDE`, or less if they are smaller.
-SMALL_SIDE, USUAL_SIDE = 64, 224
+#: So many unreadable files are named in a message.
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -35,27 +36,34 @@ class Dataset:
         Where they came from: a path or the name of an embedded sample.
     classes : tuple of str
         Names of the classes; labels count them from 0.
-    pixels : ndarray of uint8, shape (n, height, width, channels)
-        Memory-mapped.
+    pixels : PixelRows, shape (n, height, width, channels)
+        Of a memory-mapped array of uint8; indexed as one is.
     labels : ndarray of int, shape (n,)
     names, sha256 : list of str, length n
         What each image is called in the data set, and the digest of its content.
+    groups : list of str, length n
+        What each image shares with those that are not independent of it, such as the
+        patient; its own name where it has no group.
     parts : ndarray of str, shape (n,)
         ``train``, ``val`` or ``test``.
     unreadable : list of (str, str)
         Files that are no use, each with the reason.
+    notes : list of str
+        What a reader of the results should know of the data: copies, images left out.
     geometry, standardisation
         How images become network input.
     """
 
     source: str
     classes: tuple[str, ...]
-    pixels: npt.NDArray[np.uint8]
+    pixels: PixelRows
     labels: npt.NDArray[np.int64]
     names: list[str]
     sha256: list[str]
+    groups: list[str]
     parts: npt.NDArray[np.str_]
     unreadable: list[tuple[str, str]]
+    notes: list[str]
     geometry: Geometry
     standardisation: Standardisation
 
@@ -68,44 +76,125 @@ class Dataset:
         labels = self.labels if part is None else self.labels[self.parts == part]
         return np.bincount(labels, minlength=len(self.classes))
 
+    @property
+    def units(self) -> list[int]:
+        """What must stay in one part, as a number per image: groups, joined where they hold the same image."""
+        return united(self.groups, self.sha256)
+
+    def with_parts(self, parts: npt.NDArray[np.str_]) -> Dataset:
+        """Return the data set with other parts, and the standardisation measured on its new training part."""
+        rows = self.pixels.rows[np.flatnonzero(parts == TRAIN)]
+        return replace(self, parts=parts, standardisation=measure(self.pixels.array, rows))
+
     def split_rows(self) -> list[dict[str, str]]:
-        """Return every image's name, SHA-256, class and part, as the run folder keeps them."""
+        """Return every image's name, SHA-256, class, part and group, if any, as the run folder keeps them."""
         return [
             {"name": name, "sha256": sha, "class": self.classes[label], "part": str(part)}
-            for name, sha, label, part in zip(self.names, self.sha256, self.labels, self.parts, strict=True)
+            | ({} if group == name else {"group": group})
+            for name, sha, label, part, group in zip(
+                self.names, self.sha256, self.labels, self.parts, self.groups, strict=True
+            )
         ]
 
 
-def open_source(data: str | Path) -> tuple[str, Source]:
-    """Return where the data is, in words, and its images; a name of `SAMPLES` is an embedded sample."""
+def open_source(
+    data: str | Path, *, classes: Sequence[str] | None = None, group_regex: str | None = None
+) -> tuple[str, Source]:
+    """Return where the data is, in words, and its images.
+
+    Parameters
+    ----------
+    data : path or str
+        Images in any of `FORMATS`; a name of `SAMPLES` is an embedded sample.
+    classes : sequence of str, optional
+        Only these, in this order; see `choose_classes`.
+    group_regex : str, optional
+        What of an image's name is its group; see `group_by_name`.
+
+    Raises
+    ------
+    DataError, ConfigError
+        Nothing there that can be read; classes or groups that the data does not have.
+    """
     if str(data) in SAMPLES:
-        return str(data), find_source(SAMPLES[str(data)].path)
-    path = Path(data).expanduser().resolve()
-    if not path.exists():
-        raise DataError(f"{data} does not exist.\nGive a folder, a .npz file, or a sample: {', '.join(SAMPLES)}.")
-    return str(path), find_source(path)
+        name, source = str(data), find_source(SAMPLES[str(data)].path)
+    else:
+        path = Path(data).expanduser().resolve()
+        if not path.exists():
+            raise DataError(
+                f"{data} does not exist.\n"
+                f"Give a folder, a .csv or .npz file, IDX files, or a sample: {', '.join(SAMPLES)}."
+            )
+        name, source = str(path), find_source(path)
+    if classes is not None:
+        source = choose_classes(source, classes)
+    if group_regex is not None:
+        source = group_by_name(source, group_regex)
+    return name, source
 
 
-def load_dataset(name: str, source: Source, geometry: Geometry, *, val: float, test: float, seed: int) -> Dataset:
-    """Decode a data set and split it; see `split` for the parts.
+def load_dataset(
+    name: str,
+    source: Source,
+    geometry: Geometry,
+    *,
+    val: float,
+    test: float,
+    seed: int,
+    max_unreadable: float = 0.05,
+    split_file: str | Path | None = None,
+) -> Dataset:
+    """Decode a data set and split it.
+
+    Parts that the data or the split file names stay, but images of which a copy is in a
+    stricter part (test, then validation) are left out. Parts that are drawn never tear
+    groups or copies apart; see `split`. What was done is in the notes.
+
+    Parameters
+    ----------
+    name, source
+        As `open_source` returns them.
+    geometry : Geometry
+        How images become pixels.
+    val, test, seed
+        As in `split`.
+    max_unreadable : float
+        Share of the files that may be unreadable.
+    split_file : path, optional
+        Names the parts instead of the data; see `read_split_file`.
 
     Raises
     ------
     DataError
-        Nothing usable: one class only, or a class too small to split.
+        Nothing usable: one class only, a class too small to split, or too many files
+        that cannot be read.
     """
     if len(source.classes) < 2:
         raise DataError(
             f"{name} has one class only, {source.classes[0]!r}.\nA classifier needs two or more to tell apart."
         )
-    images = read_images(source, geometry)
-    parts = split(images.labels, images.parts, source.classes, val=val, test=test, seed=seed)
+    named = None if split_file is None else read_split_file(split_file, [item.name for item in source.items])
+    images = read_images(source, geometry, max_unreadable)
+    notes = source.notes() if isinstance(source, Selection) else []
+    if named is not None:
+        notes += note_on_unnamed(images.names, named, str(split_file))
+        images = replace(images, parts=[named.get(name) for name in images.names])
+        images = images.chosen([row for row, part in enumerate(images.parts) if part])
+    notes += note_on_classes(images.names, images.labels, images.sha256, source.classes)
+    goes = copies_across(images.parts, images.sha256)
+    notes += note_on_copies_across(images.names, goes)
+    images = images.chosen([row for row in range(len(images.names)) if row not in goes])
+    notes += note_on_copies(images.names, images.sha256)
+    units = united(images.groups, images.sha256)
+    parts = split(images.labels, images.parts, source.classes, val=val, test=test, seed=seed, groups=units)
+    rows = images.pixels.rows[np.flatnonzero(parts == TRAIN)]
     return Dataset(
         **vars(images) | {"parts": parts},
         source=name,
         classes=source.classes,
+        notes=notes,
         geometry=geometry,
-        standardisation=measure(images.pixels, np.flatnonzero(parts == TRAIN)),
+        standardisation=measure(images.pixels.array, rows),
     )
 
 
@@ -118,6 +207,9 @@ def restore_dataset(data: str, rows: list[dict[str, str]], model: dict[str, Any]
         Images are missing or no longer the same.
     """
     name, source = open_source(data)
+    # Classes that the run has left out, or that are new, need not be decoded.
+    known = [label for label in model["classes"] if label in source.classes]
+    source = choose_classes(source, known) if known else source
     geometry = Geometry(**model["geometry"])
     images = read_images(source, geometry)
     here = {image: (sha, row) for row, (image, sha) in enumerate(zip(images.names, images.sha256, strict=True))}
@@ -128,17 +220,17 @@ def restore_dataset(data: str, rows: list[dict[str, str]], model: dict[str, Any]
             f"{len(changed)} of {len(rows)} images in {data} are missing or have changed since training began: "
             f"{examples}{', …' if len(changed) > 3 else ''}.\nPut them back, or train anew."
         )
-    chosen = np.array([here[row["name"]][1] for row in rows])
-    in_order = bool((chosen == np.arange(len(images.pixels))).all()) if len(chosen) == len(images.pixels) else False
     return Dataset(
         source=name,
         classes=tuple(model["classes"]),
-        pixels=images.pixels if in_order else images.pixels[chosen],
+        pixels=images.pixels.take(np.array([here[row["name"]][1] for row in rows], np.int64)),
         labels=np.array([model["classes"].index(row["class"]) for row in rows], np.int64),
         names=[row["name"] for row in rows],
         sha256=[row["sha256"] for row in rows],
+        groups=[row.get("group", row["name"]) for row in rows],
         parts=np.array([row["part"] for row in rows]),
         unreadable=images.unreadable,
+        notes=[],
         geometry=geometry,
         standardisation=Standardisation.from_dict(model["standardisation"]),
     )
@@ -148,81 +240,52 @@ def restore_dataset(data: str, rows: list[dict[str, str]], model: dict[str, Any]
 class Images:
     """The readable images of a source; the fields are those of `Dataset`, parts as far as given."""
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: PixelRows
     labels: npt.NDArray[np.int64]
     names: list[str]
     sha256: list[str]
+    groups: list[str]
     parts: list[str | None]
     unreadable: list[tuple[str, str]]
 
+    def chosen(self, rows: Sequence[int]) -> Images:
+        """Return some of the images."""
+        numbers = np.array(rows, np.int64)
+        lists = {name: [getattr(self, name)[row] for row in rows] for name in ("names", "sha256", "groups", "parts")}
+        return replace(self, pixels=self.pixels.take(numbers), labels=self.labels[numbers], **lists)
 
-def read_images(source: Source, geometry: Geometry) -> Images:
-    """Decode a source; refuse it when a class has no image that can be read."""
+
+def read_images(source: Source, geometry: Geometry, max_unreadable: float = 1.0) -> Images:
+    """Decode a source.
+
+    Raises
+    ------
+    DataError
+        A larger share than `max_unreadable` cannot be read, or a class has no image that can.
+    """
     decoded = decode(source, geometry)
     items = [source.items[row] for row in decoded.rows]
     labels = np.array([item.label for item in items], np.int64)
     unreadable = [(source.items[index].name, reason) for index, reason in decoded.unreadable]
+    examples = "\n".join(f"  {file}: {reason}" for file, reason in unreadable[:SHOWN])
     counts = np.bincount(labels, minlength=len(source.classes))
     for name, count in zip(source.classes, counts, strict=True):
         if not count:
-            examples = "\n".join(f"  {file}: {reason}" for file, reason in unreadable[:5])
             raise DataError(f"class {name!r} has no image that can be read.\n{examples}")
+    share = len(unreadable) / len(source.items)
+    if share > max_unreadable:
+        more = "" if len(unreadable) <= SHOWN else f"\n  and {len(unreadable) - SHOWN:,} more"
+        raise DataError(
+            f"{len(unreadable):,} of {len(source.items):,} files ({share:.1%}) cannot be read; "
+            f"at most {max_unreadable:.1%} may be.\n{examples}{more}\n"
+            f"Mend them or move them away; or accept it with --max-unreadable {math.ceil(share * 100) / 100:g}."
+        )
     return Images(
-        pixels=decoded.pixels,
+        pixels=PixelRows(decoded.pixels, np.arange(len(items))),
         labels=labels,
         names=[item.name for item in items],
         sha256=[decoded.sha256[row] for row in decoded.rows],
+        groups=[item.group or item.name for item in items],
         parts=[item.part for item in items],
         unreadable=unreadable,
     )
-
-
-def choose_geometry(
-    source: Source,
-    *,
-    size: tuple[int, int] | None = None,
-    channels: Channels | None = None,
-    resize: Resize = "stretch",
-) -> Geometry:
-    """Return the geometry that was asked for; what was left open follows from the images.
-
-    Colour is kept when any of the images looked at has some. Images that are small and
-    of one size keep it; others become square, `USUAL_SIDE` or as large as half of them
-    are, whichever is less.
-    """
-    if size is None or channels is None:
-        sizes, coloured = _look(source)
-        if size is None:
-            common = Counter(sizes)
-            if len(common) == 1 and max(sizes[0]) <= SMALL_SIDE:
-                size = sizes[0]
-            else:
-                side = min(USUAL_SIDE, int(np.median([min(pair) for pair in sizes])))
-                size = (side, side)
-        channels = channels or ("colour" if coloured else "grey")
-    return Geometry(*size, channels, resize)
-
-
-def parse_size(text: str | int) -> tuple[int, int]:
-    """Read an image size: ``160`` (square) or ``120x160`` (height × width)."""
-    match = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", str(text).strip())
-    if not match or int(match[1]) < 1 or int(match[2] or 1) < 1:
-        raise DataError(f"the size must be a side such as 160, or height x width such as 120x160; got {text!r}.")
-    return int(match[1]), int(match[2] or match[1])
-
-
-def _look(source: Source) -> tuple[list[tuple[int, int]], bool]:
-    """Return the sizes of some images, evenly spread over the data set, and whether one has colour."""
-    chosen = np.unique(np.linspace(0, len(source.items) - 1, LOOKED_AT).astype(int))
-    sizes, coloured, reason = [], False, ""
-    for index in chosen:
-        try:
-            image = source.open(source.read(int(index)))
-            coloured = coloured or is_coloured(image)
-        except (DataError, OSError) as error:
-            reason = reason or f"{source.items[index].name}: {error}"
-            continue
-        sizes.append((image.height, image.width))
-    if not sizes:
-        raise DataError(f"none of the images looked at in {source.root} can be read.\n  {reason}")
-    return sizes, coloured

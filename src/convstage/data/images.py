@@ -1,81 +1,100 @@
-"""Image files -> upright pixels. The one place that decodes, and that turns any decoder's error into ours."""
+"""Image files -> upright pixels: the one way in, whichever decoder a file needs.
+
+To read another kind of file, put a `Decoder` into `DECODERS`. Whatever a decoder raises
+becomes a `DataError` here.
+"""
 
 from __future__ import annotations
 
-from io import BytesIO
-from typing import Any, Literal
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from ..errors import DataError
+from . import pillow
+from .decoding import Decoder, ImageFacts
+from .levels import from_fractions, from_integers
 
-#: What is decoded; Pillow knows many more formats, and more than one of them was an attack's way in.
-FORMATS_ALLOWED = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
-#: A larger picture is taken for a decompression bomb; a little above, Pillow warns on its own.
-MAX_PIXELS = 89_000_000
 #: Grey value from which a pixel of a binary image is 1.
 BINARY_THRESHOLD = 128
 #: The channels of a grey picture that was saved as a colour JPEG differ by this much at most.
 GREY_TOLERANCE = 8
-#: EXIF orientation -> what turns the picture upright.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+#: Characters of a decoder's own words that are passed on.
+LONGEST_REASON = 200
 
 Channels = Literal["binary", "grey", "colour"]
 Resize = Literal["stretch", "crop", "pad"]
 Pixels = npt.NDArray[np.uint8]
+T = TypeVar("T")
+
+
+def _dicom() -> ModuleType:
+    """Return the decoder of DICOM files, which needs a library of its own, only when there is one to read."""
+    try:
+        from . import dicom
+    except ModuleNotFoundError:
+        raise DataError(
+            "it is a DICOM file, which pydicom reads, and that is not installed: pip install 'convstage[dicom]'"
+        ) from None
+    return dicom
+
+
+#: Every decoder, by name; the first that knows a file by its content reads it.
+DECODERS: dict[str, Decoder] = {
+    entry.name: entry
+    for entry in (
+        Decoder(
+            "dicom",
+            sniff=lambda data: data[128:132] == b"DICM",
+            describe=lambda data: _dicom().describe(data),
+            decode=lambda data: _dicom().decode(data),
+        ),
+        Decoder("pillow", sniff=lambda data: True, describe=pillow.describe, decode=pillow.decode),  # noqa: ARG005
+    )
+}
 
 
 def open_image(data: bytes) -> Image.Image:
-    """Decode an image file completely and turn it upright as its EXIF data says.
+    """Decode an image file completely: 8 bits per channel, upright as its EXIF data say.
 
     Raises
     ------
     DataError
         With the reason, in words: empty, no image, truncated, too large, damaged.
     """
+    return _with_decoder(data, lambda decoder: decoder.decode(data))
+
+
+def describe(data: bytes) -> ImageFacts:
+    """Return what the headers of an image file say; no pixel is decoded.
+
+    Raises
+    ------
+    DataError
+        As `open_image`, as far as the headers show it.
+    """
+    return _with_decoder(data, lambda decoder: decoder.describe(data))
+
+
+def _with_decoder(data: bytes, task: Callable[[Decoder], T]) -> T:
     if not data:
         raise DataError("the file is empty")
     try:
-        image = Image.open(BytesIO(data), formats=FORMATS_ALLOWED)
-        if image.width * image.height > MAX_PIXELS:
-            raise DataError(f"{image.width:,}×{image.height:,} pixels are more than {MAX_PIXELS:,}")
-        return upright(image)
+        return task(next(decoder for decoder in DECODERS.values() if decoder.sniff(data)))
     except DataError:
         raise
-    except UnidentifiedImageError:
-        raise DataError(f"no image, or none of {', '.join(FORMATS_ALLOWED)}") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise DataError(f"it has more than {MAX_PIXELS:,} pixels") from None
-    except Exception as error:  # as in `upright`
-        raise DataError(f"the image is damaged: {error}") from None
+    except Exception as error:  # decoders raise OSError, ValueError, SyntaxError, struct.error, and more
+        reason = " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__
+        raise DataError(f"the image is damaged: {reason}") from None
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Decode an image completely and turn it as its EXIF data says; damaged EXIF data turn nothing."""
-    try:
-        image.load()  # which turns a TIFF by itself
-    except Exception as error:  # decoders raise OSError, ValueError, SyntaxError, struct.error, and more
-        raise DataError(f"the image is damaged: {error}") from None
-    try:
-        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # Pillow's reader of EXIF data raises as many kinds; the picture itself is fine
-        return image
-    if turn is None:
-        return image
-    turned = image.transpose(turn)
-    # All else in there may say once more that it is to be turned.
-    turned.info = {key: value for key, value in image.info.items() if key == "transparency"}
-    return turned
+    """Return an image that somebody opened with Pillow as `open_image` would: complete, 8 bits, upright."""
+    return pillow.finish(image)
 
 
 def to_pixels(image: Image.Image, channels: Channels, size: tuple[int, int], resize: Resize = "stretch") -> Pixels:
@@ -96,7 +115,7 @@ def to_pixels(image: Image.Image, channels: Channels, size: tuple[int, int], res
     -------
     ndarray of uint8, shape (height, width, 1 or 3)
     """
-    image = _eight_bit(image, "RGB" if channels == "colour" else "L")
+    image = _flat(image, "RGB" if channels == "colour" else "L")
     target = (size[1], size[0])
     if image.size != target:
         method = Image.Resampling.BILINEAR
@@ -119,19 +138,21 @@ def is_coloured(image: Image.Image) -> bool:
     """Return whether an image has colour; a grey picture in a colour file has none."""
     if image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16"):
         return False
-    small = _eight_bit(image, "RGB") if image.mode == "PA" else image.copy()  # an average of palette indices is none
+    small = _flat(image, "RGB") if image.mode == "PA" else image.copy()  # an average of palette indices is none
     small.thumbnail((128, 128))
-    rgb = np.asarray(_eight_bit(small, "RGB"), dtype=np.int16)
+    rgb = np.asarray(_flat(small, "RGB"), dtype=np.int16)
     return bool((np.ptp(rgb, axis=2) > GREY_TOLERANCE).mean() > 0.01)
 
 
 def from_array(array: npt.NDArray[Any]) -> Image.Image:
-    """Return an array as an image: (H, W), (H, W, 1) or (H, W, 3); uint8, uint16, bool, or float in 0..1.
+    """Return an array as an image: (H, W), (H, W, 1) or (H, W, 3); whole numbers, bool, or floats in 0..1.
+
+    Of whole numbers above 255, up to 65,535, `from_integers` makes 8 bits, as it does of files.
 
     Raises
     ------
     DataError
-        Another shape or type, or floats outside 0..1.
+        Another shape or type, or values that lie outside.
     """
     array = np.asarray(array)
     if array.ndim == 3 and array.shape[2] == 1:
@@ -139,25 +160,19 @@ def from_array(array: npt.NDArray[Any]) -> Image.Image:
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)) or not array.size:
         raise DataError(f"an image must be (height, width), with 1 or 3 channels behind; got shape {array.shape}")
     if np.issubdtype(array.dtype, np.floating):
-        if not (array.min() >= 0 and array.max() <= 1):
-            raise DataError("an image of floats must lie in 0..1, without NaN")
-        array = np.rint(array * 255)
+        array = from_fractions(array)
     elif array.dtype == np.bool_:
         array = array * np.uint8(255)
-    elif np.issubdtype(array.dtype, np.uint16):
-        array = array >> 8
-    elif not np.issubdtype(array.dtype, np.integer) or not (array.min() >= 0 and array.max() <= 255):
-        raise DataError(f"an image must be uint8, uint16, bool or float in 0..1; got {array.dtype}")
-    return Image.fromarray(np.ascontiguousarray(array, dtype=np.uint8))
+    elif np.issubdtype(array.dtype, np.integer):
+        array = from_integers(array)
+    else:
+        raise DataError(f"an image must be whole numbers, bool, or floats in 0..1; got {array.dtype}")
+    return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _eight_bit(image: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
-    """Return the image in 8 bits per channel; Pillow's own conversion clips 16-bit grey to white."""
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        levels = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-        return Image.fromarray((levels >> 8).astype(np.uint8)).convert(mode)
-    if image.mode == "F":
-        raise DataError("floating-point pixels have no fixed range; save the image as 8 or 16 bits")
+def _flat(image: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
+    """Return the image as grey or as colour, transparent parts white."""
+    image = pillow.eight_bits(image)
     try:
         if image.mode == "LAB":  # which Pillow converts to RGB only
             image = image.convert("RGB")

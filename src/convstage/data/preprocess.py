@@ -45,7 +45,7 @@ class Geometry:
         Parameters
         ----------
         image : path, PIL image or array
-            An array is (H, W), (H, W, 1) or (H, W, 3), of uint8, uint16, bool, or floats in 0..1.
+            An array is (H, W), (H, W, 1) or (H, W, 3), of whole numbers up to 65,535, bool, or floats in 0..1.
 
         Raises
         ------
@@ -85,7 +85,9 @@ class Standardisation:
 
         pixels = np.require(pixels, requirements=["C", "W"])  # torch warns of arrays that cannot be written to
         x_nhwc = torch.from_numpy(pixels).float().div_(255)
-        x_nhwc.sub_(torch.tensor(self.mean)).div_(torch.tensor(self.std))
+        # Whole rows of an image at a time: torch is slow at vectors as short as the channels.
+        mean, std = (torch.tensor(values).repeat(x_nhwc.shape[2]) for values in (self.mean, self.std))
+        x_nhwc.flatten(2).sub_(mean).div_(std)
         return x_nhwc.permute(0, 3, 1, 2)  # in memory this is channels-last already
 
     def to_dict(self) -> dict[str, list[float]]:

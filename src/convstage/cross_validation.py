@@ -1,0 +1,307 @@
+"""Cross-validation: every image is tested once, by a network that has not seen it.
+
+The folder of a cross-validation holds
+
+    folds.json           settings, and the fold that every image is tested in
+    fold-1/ …            a run folder for each fold, see `convstage.run`
+    audit.json           what may mislead in the data, and
+    shortcut.csv         what the strongest shortcut says, both as in a run folder
+    predictions.csv      every image: its fold, truth, prediction, probabilities
+    crossval.json        figures of each fold, their mean and spread, and the figures of all predictions together
+
+The last two are written when all folds are done.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .audit import audit
+from .config import Config, make_config
+from .data import Dataset, restore_dataset
+from .data.split import TEST, TRAIN, VAL, split
+from .data.split import folds as draw_folds
+from .errors import ConfigError, RunError, TrainingStopped
+from .evaluation import Images, own_verdict, worst_mistakes
+from .figures import OVERALL, all_figures
+from .files import read_json, write_json
+from .pattern import Pattern, Plan
+from .predict import describe_model
+from .run import Run, check_new
+from .terminal import console
+from .training import begin, fit, introduce, keep_audit, prepare
+
+FORMAT = 1
+SETUP = "folds.json"
+RESULT = "crossval.json"
+#: More folds than this take longer than anyone waits, and tell no more.
+MOST = 100
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """The folder of a cross-validation.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: str | Path) -> CrossValidation:
+        """Open an existing folder.
+
+        Raises
+        ------
+        RunError
+            No such folder, or one of a later layout.
+        """
+        found = cls(Path(path))
+        if not (found.path / SETUP).is_file():
+            raise RunError(
+                f"{path} is no folder of a cross-validation: it has no {SETUP}.\n"
+                "Expected a folder that convstage crossval made."
+            )
+        layout = found.setup.get("format")
+        if layout != FORMAT:
+            raise RunError(f"{path} has layout {layout}; this version of convstage reads layout {FORMAT}.")
+        return found
+
+    @property
+    def setup(self) -> dict[str, Any]:
+        """Settings, data, and the fold of every image."""
+        return dict(read_json(self.path / SETUP))
+
+    @property
+    def runs(self) -> list[Run]:
+        """The run of each fold."""
+        return [self.run(fold) for fold in range(1, self.setup["folds"] + 1)]
+
+    def run(self, fold: int) -> Run:
+        """Return the run of a fold, counted from 1; its folder need not be there yet."""
+        return Run(self.path / f"fold-{fold}")
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Figures of the folds and of all predictions together.
+
+        Raises
+        ------
+        RunError
+            Not all folds are done.
+        """
+        if not (self.path / RESULT).is_file():
+            raise RunError(
+                f"{self.path} is not through all its folds yet.\nGo on with: convstage crossval --resume {self.path}"
+            )
+        return dict(read_json(self.path / RESULT))
+
+    @property
+    def predictions(self) -> list[dict[str, str]]:
+        """The prediction of every image, as text."""
+        return Run(self.path).predictions
+
+
+def crossval(data: str | Path, *, folds: int = 5, config: str | Path | None = None, **settings: Any) -> CrossValidation:
+    """Train and test a network `folds` times, each time with other images for the test.
+
+    The images are dealt into folds by class, groups and copies of an image together.
+    In each turn one fold is the test part; of the others, the share `val` of the images
+    chooses the epoch.
+
+    Parameters
+    ----------
+    data : path or str
+        As for `convstage.train`. Parts that it names are not used.
+    folds : int
+        How many, 2 to 100.
+    config : path, optional
+        A YAML file of settings.
+    **settings
+        Any field of `convstage.Config`; they overrule the file. `test` has no effect.
+
+    Returns
+    -------
+    CrossValidation
+        The folder: ``result.metrics``, ``result.predictions``, ``result.runs``.
+
+    Raises
+    ------
+    ConfigError, PatternError, DataError
+        Before anything is written.
+    TrainingError
+        A loss that is not finite.
+
+    Examples
+    --------
+    ::
+
+        result = convstage.crossval("xrays", folds=5, epochs=30)
+        result.metrics["over_folds"]["auroc"]
+    """
+    chosen = make_config(config, **settings)
+    if not 2 <= folds <= MOST:
+        raise ConfigError(f"folds = {folds}: there can be 2 to {MOST}.")
+    if chosen.split_file is not None:
+        raise ConfigError("cross-validation makes the parts itself; leave out split_file.")
+    check_new(chosen.out, chosen.name)
+    ready = prepare(data, chosen.model_copy(update={"test": 0.0}))
+    dataset, plan = ready.dataset, ready.plan
+    report = audit(ready.source, dataset) if chosen.audit else None
+    fold_of = draw_folds(dataset.labels, dataset.units, folds, chosen.seed, dataset.classes)
+    for fold in range(folds):
+        _parts(dataset, fold_of == fold, chosen)  # a class that is too small is said now, not after hours
+    found = CrossValidation(Run.create(chosen.out, chosen.name, f"{Path(dataset.source).stem}-crossval").path)
+    rows = [
+        {name: value for name, value in row.items() if name != "part"} | {"fold": int(fold) + 1}
+        for row, fold in zip(dataset.split_rows(), fold_of, strict=True)
+    ]
+    Run(found.path).write_unreadable(dataset.unreadable)
+    setup = {
+        "format": FORMAT,
+        "data": dataset.source,
+        "folds": folds,
+        "settings": ready.config.model_dump(),
+        "model": describe_model(plan, dataset.classes, dataset.geometry, dataset.standardisation),
+        "images": rows,
+    }
+    write_json(found.path / SETUP, setup)
+    introduce(found.path, dataset, plan, f"{folds} folds")
+    if any(item.part for item in ready.source.items):
+        console.print("The parts that the data names are not used: every image is tested once.", soft_wrap=True)
+    if report is not None:
+        keep_audit(Run(found.path), report)
+    return _go_on(found, ready.config, dataset, plan)
+
+
+def resume(path: str | Path) -> CrossValidation:
+    """Go on with an interrupted cross-validation; folds that are done are not repeated.
+
+    Raises
+    ------
+    RunError, DataError
+        No folder of a cross-validation, or images that are no longer the same.
+    """
+    found = CrossValidation.open(path)
+    setup = found.setup
+    model = setup["model"]
+    dataset = restore_dataset(setup["data"], [row | {"part": TRAIN} for row in setup["images"]], model)
+    plan = Pattern(model["pattern"]).plan(tuple(model["image"]), len(model["classes"]))
+    return _go_on(found, make_config(**setup["settings"]), dataset, plan)
+
+
+def _go_on(found: CrossValidation, config: Config, dataset: Dataset, plan: Plan) -> CrossValidation:
+    """Train the folds that are not done yet, then put their predictions together."""
+    setup = found.setup
+    fold_of = np.array([row["fold"] for row in setup["images"]])
+    for fold, run in enumerate(found.runs, 1):
+        if run.has_metrics:
+            continue
+        if run.is_begun:
+            run.sweep()
+            divided = dataset.with_parts(np.array([row["part"] for row in run.split]))
+        else:
+            shutil.rmtree(run.path, ignore_errors=True)  # cut off before it held all that is needed to go on
+            divided = dataset.with_parts(_parts(dataset, fold_of == fold, config))
+            run = begin(config.model_copy(update={"out": str(found.path), "name": run.path.name}), divided, plan)
+        _hand_down_audit(found, run)
+        counts = ", ".join(f"{part} {len(divided.rows(part)):,}" for part in (TRAIN, VAL, TEST))
+        console.print(f"fold {fold} of {setup['folds']}: {counts}", highlight=False)
+        try:
+            fit(run, divided, plan)
+        except TrainingStopped as stopped:
+            raise TrainingStopped(found.path, stopped.signal, "crossval") from None
+    _summarise(found, dataset)
+    return found
+
+
+def _hand_down_audit(found: CrossValidation, run: Run) -> None:
+    """Let a fold compare its network with the shortcut, which was probed once for all."""
+    whole = Run(found.path)
+    if whole.audit is not None:
+        run.write_audit(whole.audit)
+    if whole.shortcut:
+        run.write_shortcut(list(whole.shortcut[0]), [list(row.values()) for row in whole.shortcut])
+
+
+def _parts(dataset: Dataset, tested: npt.NDArray[np.bool_], config: Config) -> npt.NDArray[np.str_]:
+    """Return the parts of a fold: its own images for the test, a share of the others for validation."""
+    others = np.flatnonzero(~tested)
+    parts = np.full(len(tested), TEST, dtype=f"<U{len(TRAIN)}")
+    units = dataset.units
+    parts[others] = split(
+        dataset.labels[others],
+        [None] * len(others),
+        dataset.classes,
+        val=config.val,
+        test=0.0,
+        seed=config.seed,
+        groups=[units[row] for row in others],
+    )
+    return parts
+
+
+def _summarise(found: CrossValidation, dataset: Dataset) -> None:
+    """Write every prediction, and the figures."""
+    predictions = [run.predictions for run in found.runs]
+    columns = ["fold", *predictions[0][0]]
+    rows = [[fold, *row.values()] for fold, of_fold in enumerate(predictions, 1) for row in of_fold]
+    Run(found.path).write_predictions(columns, rows)
+    per_fold = [_of_fold(fold, run) for fold, run in enumerate(found.runs, 1)]
+    result = {
+        "data": dataset.source,
+        "classes": list(dataset.classes),
+        "folds": len(per_fold),
+        "per_fold": per_fold,
+        "over_folds": {name: _spread([row[name] for row in per_fold]) for name in OVERALL},
+        "pooled": _pooled(found, dataset),
+    }
+    write_json(found.path / RESULT, result)
+
+
+def _pooled(found: CrossValidation, dataset: Dataset) -> dict[str, Any]:
+    """Return the figures of all predictions, as they are written: a fold that was done before gives no others."""
+    classes, predictions = dataset.classes, found.predictions
+    number = {name: row for row, name in enumerate(dataset.names)}
+    rows = [number[row["image"]] for row in predictions]
+    images = Images(
+        dataset.source,
+        "folds",
+        dataset.pixels.take(np.array(rows)),
+        dataset.labels[rows],
+        [dataset.names[row] for row in rows],
+        [dataset.sha256[row] for row in rows],
+        [dataset.groups[row] for row in rows],
+        [],
+    )
+    probabilities = np.array([[float(row[f"p({name})"]) for name in classes] for row in predictions])
+    return {
+        "data": images.data,
+        "part": images.part,
+        "classes": list(classes),
+        **all_figures(images.labels, probabilities, classes, images.groups),
+        "mistakes": worst_mistakes(images, probabilities, classes),
+        "verdict": own_verdict(Run(found.path), images, probabilities, classes).to_dict(),
+    }
+
+
+def _of_fold(fold: int, run: Run) -> dict[str, Any]:
+    metrics = run.metrics
+    figures = {name: metrics[name] and metrics[name]["value"] for name in OVERALL}
+    return {"fold": fold, "run": run.path.name, "epochs": len(run.history), "images": metrics["images"], **figures}
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float] | None:
+    """Return mean and standard deviation over the folds that have the figure."""
+    known = [value for value in values if value is not None]
+    return {"mean": float(np.mean(known)), "std": float(np.std(known, ddof=1))} if len(known) > 1 else None

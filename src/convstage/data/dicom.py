@@ -1,0 +1,178 @@
+"""DICOM files, with pydicom: stored values -> modality -> window -> 256 levels of grey, or colour.
+
+The order is that of the standard's grey-scale pipeline (DICOM PS3.3, C.11 and PS3.4, N.2). This module is imported when
+the first such file is met, because pydicom is an extra.
+"""
+
+from __future__ import annotations
+
+import warnings
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pydicom import Dataset, dcmread, uid
+from pydicom.encaps import get_frame
+from pydicom.filereader import read_dataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi, apply_windowing
+from pydicom.pixels.utils import pixel_array
+
+from ..errors import DataError
+from .decoding import ImageFacts, check_size
+from .levels import from_integers
+
+#: How colour may be stored.
+GREY = ("MONOCHROME1", "MONOCHROME2")
+COLOUR = ("RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+#: Centre and width of the whole scale of CT, -1,024 to 3,071 Hounsfield units: for CT that names no window.
+CT_WINDOW = (1024, 4096)
+
+# What pydicom finds odd about a file is nothing to a user who trains on ten thousand of them; errors are ours to tell.
+warnings.filterwarnings("ignore", module=r"pydicom\b")
+
+
+def describe(data: bytes) -> ImageFacts:
+    """Return what the headers say; see `ImageFacts`."""
+    dataset = _read(data, stop_before_pixels=True)
+    return ImageFacts(
+        format="DICOM",
+        mode=str(dataset.PhotometricInterpretation),
+        width=int(dataset.Columns),
+        height=int(dataset.Rows),
+        bits=int(dataset.BitsStored),
+        quality=None,
+        file_bytes=len(data),
+    )
+
+
+def decode(data: bytes) -> Image.Image:
+    """Decode the one picture of a file: grey through its window, or colour.
+
+    Values with a window (or a table in place of one) are mapped by it, the first where there are several. Without one
+    the declared bits are the range, as for other image files; CT gets `CT_WINDOW`. Where 0 means white, the
+    picture is inverted.
+    """
+    dataset = _read(data)
+    _check(dataset)
+    stored = _without_unused_bits(pixel_array(dataset), dataset)
+    if dataset.PhotometricInterpretation in GREY:
+        with np.errstate(all="ignore"):  # what is no number is refused where levels are made
+            return Image.fromarray(_grey(stored, dataset))
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        colour = apply_color_lut(stored, dataset)
+        return Image.fromarray(from_integers(colour, 8 * colour.itemsize))
+    return Image.fromarray(from_integers(stored, int(dataset.BitsStored)))
+
+
+def _read(data: bytes, **options: Any) -> Dataset:
+    """Parse a file, but none that is compressed as a whole: how large that becomes, nothing declares."""
+    file = BytesIO(data)
+    file.seek(132)
+    meta = read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
+    if meta.get("TransferSyntaxUID") == uid.DeflatedExplicitVRLittleEndian:
+        raise DataError("the whole DICOM file is deflated, which is not read; save it uncompressed")
+    file.seek(0)
+    dataset = dcmread(file, **options)
+    missing = [
+        name for name in ("Rows", "Columns", "BitsStored", "PhotometricInterpretation") if dataset.get(name) is None
+    ]
+    if missing:
+        raise DataError(f"the DICOM file holds no picture: it has no {', '.join(missing)}")
+    return dataset
+
+
+def _check(dataset: Dataset) -> None:
+    """Refuse what is no single picture, is too large, or cannot be decoded with what is installed."""
+    if "PixelData" not in dataset:
+        raise DataError("the DICOM file holds no picture, or none of whole numbers: it has no PixelData")
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames > 1:
+        raise DataError(f"the DICOM file holds {frames:,} pictures (frames); save those that matter one by one")
+    check_size(dataset.Columns, dataset.Rows)
+    if dataset.PhotometricInterpretation not in GREY + COLOUR:
+        raise DataError(f"its colours are stored as {dataset.PhotometricInterpretation}; save the image as grey or RGB")
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_compressed:
+        return
+    try:
+        plugins = set(get_decoder(syntax).available_plugins)
+    except NotImplementedError:
+        raise DataError(f"it is compressed as {syntax.name}, which is not read; save it uncompressed") from None
+    if syntax == uid.JPEGExtended12Bit and dataset.BitsStored > 8:
+        plugins -= {"pillow", "gdcm"}  # which have it for 8 bits only
+    if not plugins:
+        raise DataError(
+            f"it is compressed as {syntax.name}; save it uncompressed, or install what reads it: "
+            f"pip install {_package_for(syntax)}"
+        )
+    if syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEG2000, uid.JPEG2000Lossless):
+        frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+        # The compressed picture declares a size of its own, which its decoder goes by.
+        size = Image.open(BytesIO(frame), formats=("JPEG", "JPEG2000")).size
+        if size != (dataset.Columns, dataset.Rows):
+            raise DataError(
+                f"the DICOM file declares {dataset.Columns}×{dataset.Rows} pixels, its picture {size[0]}×{size[1]}"
+            )
+
+
+def _package_for(syntax: uid.UID) -> str:
+    return "pylibjpeg pylibjpeg-openjpeg" if "2000" in syntax.name else "pylibjpeg pylibjpeg-libjpeg"
+
+
+def _without_unused_bits(stored: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[Any]:
+    """Return the values without what old files keep in the bits above them, and with the sign that belongs to them."""
+    unused = 8 * stored.itemsize - int(dataset.BitsStored)
+    return stored << unused >> unused if unused > 0 and dataset.BitsAllocated > 1 else stored
+
+
+def _grey(stored: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[np.uint8]:
+    """Return values as 256 levels, 0 black."""
+    if not _has(dataset, "WindowCenter", "WindowWidth") and dataset.get("Modality") == "CT":
+        dataset.WindowCenter, dataset.WindowWidth = CT_WINDOW
+    if dataset.get("VOILUTSequence"):
+        levels = _through_table(apply_modality_lut(stored, dataset), dataset)
+    elif _has(dataset, "WindowCenter", "WindowWidth"):
+        levels = _through_window(apply_modality_lut(stored, dataset), dataset)
+    else:
+        levels = _without_window(stored, dataset)
+    return 255 - levels if dataset.PhotometricInterpretation == "MONOCHROME1" else levels
+
+
+def _has(dataset: Dataset, *names: str) -> bool:
+    """Return whether all of these are there, and not empty."""
+    return all(dataset.get(name) not in (None, "") for name in names)
+
+
+def _through_window(values: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[np.uint8]:
+    """Return values through the file's first window (PS3.3, C.11.2.1.2 and C.11.2.1.3)."""
+    # What is far below the window and far above it: black and white, on pydicom's scale.
+    black, white = apply_windowing(np.array([-np.inf, np.inf]), dataset)
+    shares = (apply_windowing(values, dataset) - black) / (white - black)
+    if not np.isfinite(shares).all():
+        raise DataError("its rescaling or its window (WindowCenter, WindowWidth) makes no numbers of its values")
+    levels: npt.NDArray[np.uint8] = np.rint(shares * 255).astype(np.uint8)
+    return levels
+
+
+def _through_table(values: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[np.uint8]:
+    """Return values through the file's first look-up table (PS3.3, C.11.2.1.1)."""
+    item = dataset.VOILUTSequence[0]
+    entries, first, bits = item.LUTDescriptor
+    # pydicom counts entries in numbers of as many bits as the entries have: of 8 bits, too few for a table of 4,096.
+    item.LUTDescriptor = [entries, first, 16]
+    places = np.clip(np.rint(values).astype(np.int64), first, first + (entries or 65_536) - 1)
+    return from_integers(apply_voi(places, dataset), bits)
+
+
+def _without_window(stored: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[np.uint8]:
+    """Return stored values by their declared bits: a linear rescaling of the whole range would change nothing."""
+    if dataset.get("ModalityLUTSequence"):
+        return from_integers(apply_modality_lut(stored, dataset), dataset.ModalityLUTSequence[0].LUTDescriptor[2])
+    if stored.min() < 0:
+        raise DataError("it has values below 0 and no window (WindowCenter, WindowWidth) to say what is black")
+    bits = int(dataset.BitsStored) - int(dataset.PixelRepresentation)
+    levels = from_integers(stored, bits if bits < 15 else None)  # 16 are often 8 or 12 in truth
+    return 255 - levels if float(dataset.get("RescaleSlope") or 1) < 0 else levels
