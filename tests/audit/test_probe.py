@@ -33,12 +33,13 @@ def planted(cue: str) -> Files:
                 pictures[index] = np.asarray(Image.fromarray(picture).resize((33, 32)))
             case "kind":
                 pictures[index] = encoded(Image.fromarray(picture), "BMP")
-            case "exposure":
-                pictures[index] = (picture * 0.6).astype(np.uint8)
             case "border":
                 picture[[0, -1]] = picture[:, [0, -1]] = 0
             case "surroundings":
                 picture[4:6, 4:28] = 255  # beyond the border strip
+    if cue == "exposure":  # a darker picture makes a shorter file, a shifted one does not
+        pictures = [picture // 2 + 100 * (index % 2) for index, picture in enumerate(pictures)]
+        pictures = [picture.astype(np.uint8) for picture in pictures]
     if cue == "compression":
         pictures = [
             encoded(Image.fromarray(picture), "JPEG", quality=90 - 30 * (index % 2))
@@ -59,8 +60,8 @@ def test_a_planted_shortcut_is_found_and_named(cue: str) -> None:
     finding = next(finding for finding in shortcuts(result) if finding.message.startswith(CUES[cue].words))
     assert finding.severity == ("warning" if CUES[cue].in_picture else "error")
     assert f"to tell the classes apart with AUROC {interval(of_cue.auroc)}." in finding.message
-    assert result.strongest is not None
-    assert result.strongest.auroc["value"] >= of_cue.auroc["value"]
+    # Whatever traces it leaves in others; but how bright a picture is, its border shows as well.
+    assert result.strongest is of_cue or cue == "exposure"
 
 
 def test_where_nothing_gives_the_class_away_no_cue_is_worth_a_word() -> None:

@@ -92,14 +92,15 @@ def _columns(*values: npt.NDArray[Any]) -> Features:
     return np.asarray(np.stack(values, axis=1), dtype=np.float32)
 
 
+#: Of cues that are about as strong the first is named; the later ones hold traces of those before.
 CUES: dict[str, Cue] = {
     cue.name: cue
     for cue in (
         Cue("size", "the image size", False, size),
         Cue("kind", "the file's format, mode and depth", False, kind),
         Cue("compression", "the file's compression", False, compression),
-        Cue("exposure", "the brightness and contrast", True, exposure),
         Cue("border", f"the border strip ({STRIP:.0%} of the side)", True, border),
         Cue("surroundings", f"the picture with its centre blanked ({CENTRE:.0%} of each side)", True, surroundings),
+        Cue("exposure", "the brightness and contrast", True, exposure),
     )
 }

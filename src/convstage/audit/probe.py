@@ -98,12 +98,17 @@ class Probe:
 
     @property
     def strongest(self) -> CueResult | None:
-        """The cue with the highest mean AUROC, of those that are not constant."""
-        return max(
-            (result for result in self.results if not result.constant),
-            key=lambda result: result.auroc["value"],
-            default=None,
-        )
+        """The simplest cue that is not clearly weaker than the one with the highest mean AUROC.
+
+        That is the first whose figure lies within the interval of the highest, much as trees
+        are chosen by the rule of one standard error (Breiman et al. 1984). A frame around an
+        image shows in its surroundings and brightness, too; it is the border that has it.
+        """
+        varying = [result for result in self.results if not result.constant]
+        if not varying:
+            return None
+        highest = max(varying, key=lambda result: result.auroc["value"])
+        return next(result for result in varying if result.auroc["value"] >= highest.auroc["low"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain data; the probabilities are not among them."""
@@ -209,7 +214,7 @@ def _aurocs(
 def shortcuts(result: Probe) -> list[Finding]:
     """Return a finding for each cue that gives a class away, the strongest first."""
     found = []
-    for of_cue in sorted(result.results, key=lambda of_cue: -of_cue.auroc["value"]):
+    for of_cue in sorted(result.results, key=lambda of_cue: (of_cue is not result.strongest, -of_cue.auroc["value"])):
         strength = sum(of_cue.per_class[of_cue.clearest]["low"] >= bound for bound in (WEAK, STRONG))
         if strength:
             levels: tuple[Severity, Severity] = ("note", "warning") if of_cue.cue.in_picture else ("warning", "error")
