@@ -4,8 +4,8 @@ What lies on each ray through a drawn chest is added up, and weakens it (Beer an
 counted, and shown as radiographs are. Anatomy, stand, exposure and noise are drawn alike for every class.
 """
 
+from .folder import Written, write
 from .make import CLASSES, Lesion, Phantom, generate, image
 from .shortcuts import SHORTCUTS, Shortcut
-from .write import Written, write
 
 __all__ = ["CLASSES", "SHORTCUTS", "Lesion", "Phantom", "Shortcut", "Written", "generate", "image", "write"]

@@ -84,7 +84,7 @@ def make_chest(random: np.random.Generator, pose: Pose, breath: float, size: int
     depth = random.uniform(17, 25) * (0.72 + 0.28 * edge(down - 0.45, 0.7))
     body = _body(random, across, out, down, depth)
     outline = lungs.outline(out, down)
-    air = _air(random, lungs, across, down, random.uniform(0.5, 0.65) * depth * chord(outline), sharp)
+    air = _air(random, lungs, across, down, random.uniform(0.46, 0.68) * depth * chord(outline), sharp)
     soft = body - (1 - LUNG_TISSUE) * air + _breasts(random, out, down)
     bone = _ribs(random, lungs, out, down, outline) + _spine(random, across, down, sharp)
     bone += _shoulders(random, across, out, down)

@@ -2,9 +2,9 @@
 
 Corona: ground-glass opacities, several, mostly on both sides, near the side walls and in the lower zones
 (Wong et al. 2020, "Frequency and distribution of chest radiographic findings in patients positive for
-COVID-19"; Vancheri et al. 2020 on 240 radiographs), and now and then a pleural effusion, more often here
-than there so that a small data set has some. Pneumonia: one dense consolidation, on one side, cut off
-straight where the lobe ends.
+COVID-19"; Vancheri et al. 2020, "Radiographic findings in 240 patients with COVID-19 pneumonia"), and now
+and then a pleural effusion, more often than they saw it, so that a small data set has some. Pneumonia: one
+dense consolidation, on one side, cut off straight where the lobe ends.
 """
 
 from __future__ import annotations
@@ -104,11 +104,11 @@ def draw_lesions(random: np.random.Generator, label: int) -> list[Shape]:
         return []
     if label == 2:
         return [_consolidation(random)]
-    severity = random.random()
+    severity = random.beta(1.3, 1.0)
     sides = (0, 1) if random.random() < 0.8 else (int(random.random() < 0.4),)
     shapes: list[Shape] = []
     for side in sides:
-        shapes += [_opacity(random, side, severity) for _ in range(1 + random.poisson(0.6 + 1.2 * severity))]
+        shapes += [_opacity(random, side, severity) for _ in range(1 + random.poisson(0.6 + 1.1 * severity))]
     if random.random() < 0.15:
         shapes.append(Effusion(int(random.random() < 0.5), random.uniform(0.05, 0.15)))
     return shapes
@@ -119,11 +119,11 @@ def _opacity(random: np.random.Generator, side: int, severity: float) -> Patch:
     return Patch(
         OPACITY,
         side,
-        outward=random.beta(3.0, 1.6),
+        outward=random.beta(2.8, 1.8),
         height=random.beta(3.2, 1.7),
         radii=(radius, radius * random.uniform(0.6, 1.0)),
         turn=random.uniform(0, math.pi),
-        density=random.uniform(0.35, 0.56) * (1 + 0.7 * severity),
+        density=random.uniform(0.42, 0.60) * (1 + 0.55 * severity),
         roughness=random.uniform(0.1, 0.35),
     )
 

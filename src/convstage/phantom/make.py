@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import ConfigError
 from .anatomy import SOFT, Pose, make_chest
 from .lesions import apply, draw_lesions, draw_texture, masks
+from .letters import draw_letter, draw_mark, marked
 from .lungs import Map
-from .render import DRAWN_SIDE, Exposure, vessels
+from .render import Exposure, vessels
 from .shortcuts import ABSENT, PRESENT, QUALITY, SHORTCUTS
 
 #: Names of the classes; the first two unless three are asked for.
@@ -129,18 +128,23 @@ def image(
     check(size=size, seed=seed, classes=classes, views=views, shortcut=shortcut)
     if index < 0:
         raise ConfigError(f"images are counted from 0; got number {index}.")
+    if label is not None and not 0 <= label < len(CLASSES):
+        raise ConfigError(f"the label must be 0 to {len(CLASSES) - 1}, for {', '.join(CLASSES)}; got {label}.")
     patient, view = divmod(index, views)
     label = patient % classes if label is None else label
     source = np.random.default_rng((seed, patient, _SOURCE))
+    mark = draw_mark(source)
     artefact = shortcut is not None and source.random() < (PRESENT if label == GIVEN_AWAY else ABSENT)
     change = SHORTCUTS[shortcut] if shortcut is not None and artefact else None
     side = size if change is None else round(size * change.scale)
     picture, lesions = _radiograph(seed, patient, view, label, side)
-    pixels = np.rint(255 * picture).astype(np.uint8)
     if change is not None:
-        pixels = change.change(pixels)
+        picture = change.change(picture)
+    if size >= MARKED_FROM:
+        picture = marked(picture, mark(side))
+    pixels = np.rint(255 * picture).astype(np.uint8)
     quality = QUALITY if change is None else change.quality
-    return Phantom(_marked(pixels), label, lesions, patient, view, bool(artefact), quality)
+    return Phantom(pixels, label, lesions, patient, view, bool(artefact), quality)
 
 
 def generate(
@@ -176,8 +180,8 @@ def _radiograph(seed: int, patient: int, view: int, label: int, size: int) -> tu
     fine = size * max(1, -(-FINE // size))
     anatomy = np.random.default_rng((seed, patient, _ANATOMY))
     taking = np.random.default_rng((seed, patient, _VIEW, view))
-    pose, exposure, breath, letter = Pose.draw(taking), Exposure.draw(taking), taking.normal(0, 0.02), _letter(taking)
-    chest = make_chest(anatomy, pose, breath, fine)
+    pose, exposure, letter = Pose.draw(taking), Exposure.draw(taking), draw_letter(taking)
+    chest = make_chest(anatomy, pose, taking.normal(0, 0.02), fine)
     texture = draw_texture(anatomy, fine)
     blood = vessels(anatomy, chest.lungs, pose, fine) * (chest.air > 1)
     healthy = chest.attenuation + SOFT * blood
@@ -190,50 +194,3 @@ def _radiograph(seed: int, patient: int, view: int, label: int, size: int) -> tu
     shown = [exposure.close(mask) for mask in masks(shares, chest, size)]
     lesions = [Lesion(shape.kind, mask) for shape, mask in zip(shapes, shown, strict=True) if mask.any()]
     return picture, lesions
-
-
-def _letter(random: np.random.Generator) -> _Letter:
-    """Draw the lead letter that says which side is which: often there, anywhere in an upper corner."""
-    right = bool(random.random() < 0.5)
-    x = random.uniform(0.04, 0.12)
-    there = bool(random.random() < 0.6)
-    return _Letter("L" if right else "R", 0.95 - x if right else x, random.uniform(0.05, 0.12), there)
-
-
-@dataclass(frozen=True)
-class _Letter:
-    text: str
-    x: float
-    y: float
-    there: bool
-
-    def __call__(self, size: int) -> Map:
-        drawn = Image.new("L", (DRAWN_SIDE, DRAWN_SIDE))
-        if self.there:
-            font = _font(DRAWN_SIDE // 16)
-            ImageDraw.Draw(drawn).text((self.x * DRAWN_SIDE, self.y * DRAWN_SIDE), self.text, 240, font)
-        return np.asarray(drawn.resize((size, size), Image.Resampling.BILINEAR), np.float32) / 255
-
-
-@lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
-
-
-def _marked(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return the picture with SYNTHETIC in its lower left corner, on black: the same pixels in every class."""
-    size = len(pixels)
-    if size >= MARKED_FROM:
-        mark = _mark(size)
-        pixels = pixels.copy()
-        pixels[-mark.shape[0] :, : mark.shape[1]] = mark
-    return pixels
-
-
-@lru_cache
-def _mark(size: int) -> npt.NDArray[np.uint8]:
-    font = _font(max(8, size // 24))
-    left, top, right, lower = (round(edge) for edge in font.getbbox("SYNTHETIC"))
-    drawn = Image.new("L", (right - left + 4, lower - top + 4))
-    ImageDraw.Draw(drawn).text((2 - left, 2 - top), "SYNTHETIC", 230, font)
-    return np.asarray(drawn)

@@ -59,8 +59,8 @@ class Exposure:
             scatter=random.uniform(0.1, 0.45),
             blur=random.uniform(0, 0.25),
             darkest=random.uniform(0.08, 0.29),
-            brightest=random.uniform(-0.07, 0.1),
-            gamma=math.exp(random.normal(0, 0.2)),
+            brightest=random.uniform(-0.12, 0.18),
+            gamma=math.exp(random.normal(0, 0.32)),
             softness=random.uniform(0.45, 1.35),
             shutter=(closed[0], closed[1], 1 - closed[2], 1 - closed[3]),
         )

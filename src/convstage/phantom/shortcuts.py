@@ -9,9 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8]
+from .lungs import Map
 
 #: Share of the patients with the artefact, in the class that it gives away and in the others.
 PRESENT, ABSENT = 0.95, 0.05
@@ -27,7 +26,7 @@ class Shortcut:
     ----------
     name, meaning : str
     change : callable
-        Pixels, (H, W) of uint8, to pixels of the same shape.
+        From a picture, (H, W) in 0..1, to another of the same shape.
     scale : float
         Of the picture's side.
     quality : int
@@ -36,31 +35,31 @@ class Shortcut:
 
     name: str
     meaning: str
-    change: Callable[[Pixels], Pixels] = np.asarray
+    change: Callable[[Map], Map] = np.asarray
     scale: float = 1.0
     quality: int = QUALITY
 
 
-def _border(pixels: Pixels) -> Pixels:
-    width = max(1, round(0.05 * len(pixels)))
-    framed = np.full_like(pixels, 8)
-    framed[width:-width, width:-width] = pixels[width:-width, width:-width]
+def _border(picture: Map) -> Map:
+    width = max(1, round(0.04 * len(picture)))
+    framed = 0.3 * picture
+    framed[width:-width, width:-width] = picture[width:-width, width:-width]
     return framed
 
 
-def _marker(pixels: Pixels) -> Pixels:
-    height, width, gap = (max(1, round(share * len(pixels))) for share in (0.045, 0.11, 0.02))
-    marked = pixels.copy()
-    marked[gap : gap + height, gap : gap + width] = 250
+def _marker(picture: Map) -> Map:
+    height, width, gap = (max(1, round(share * len(picture))) for share in (0.045, 0.11, 0.02))
+    marked = picture.copy()
+    marked[gap : gap + height, gap : gap + width] = 0.98
     return marked
 
 
 SHORTCUTS: dict[str, Shortcut] = {
     entry.name: entry
     for entry in (
-        Shortcut("border", "a dark strip along all four edges", change=_border),
+        Shortcut("border", "all four edges darkened", change=_border),
         Shortcut("size", "a picture of 1.25 times the side", scale=1.25),
-        Shortcut("compression", "a JPEG file of quality 70", quality=70),
+        Shortcut("compression", "a JPEG file of quality 75", quality=75),
         Shortcut("marker", "a bright plate in the upper left corner", change=_marker),
     )
 }

@@ -83,7 +83,7 @@ def write(
     Parameters
     ----------
     out : path
-        New or empty folder for the images: ``out/<class>/synthetic-p<patient>-v<view>.png``. The masks
+        New folder for the images: ``out/<class>/synthetic-p<patient>-v<view>.png``. The masks
         go to ``<out>-masks``, under the same names.
     count : int
         Number of images.
@@ -101,7 +101,7 @@ def write(
     ConfigError
         A setting that is impossible.
     DataError
-        A folder that has files already, or cannot be written.
+        A folder that exists already, or cannot be written.
     """
     check(size=size, seed=seed, classes=classes, views=views, shortcut=shortcut)
     if count < classes * views:
@@ -110,12 +110,12 @@ def write(
         raise ConfigError("PNG files are compressed without loss.\nThe shortcut 'compression' needs --format jpeg.")
     kind = format or ("jpeg" if shortcut == "compression" else "png")
     path = Path(out)
-    masks = path.with_name(f"{path.name}-masks")
+    masks = Path(f"{path}-masks")
 
     def work(index: int) -> tuple[Row, list[Row]]:
         return _save(image(index, seed, size, classes=classes, views=views, shortcut=shortcut), pictures, beside, kind)
 
-    with _new_folder(masks) as beside, _new_folder(path) as pictures:
+    with _new_folder(path) as pictures, _new_folder(masks) as beside:
         for name in CLASSES[:classes]:
             (pictures / name).mkdir()
             (beside / name).mkdir()
