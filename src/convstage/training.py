@@ -126,9 +126,7 @@ def _fit(run: Run, config: Config, dataset: Dataset, plan: Plan) -> Run:
     return run
 
 
-def _loop(
-    run: Run, config: Config, dataset: Dataset, network: Network, optimizer: AdamW, position: Position
-) -> None:
+def _loop(run: Run, config: Config, dataset: Dataset, network: Network, optimizer: AdamW, position: Position) -> None:
     where = device(config)
     rows = dataset.rows("train")
     assert config.batch_size is not None
