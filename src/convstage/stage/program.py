@@ -141,7 +141,7 @@ class UnsupportedError(ValueError):
 def _check_stage(layer: nn.Module) -> None:
     """Refuse a stage that is more than the operator, or whose pooling is faster apart; before anything is packed.
 
-    Without a pooling the operator is slower than torch for some shapes, but not by what a call into torch costs.
+    Without a pooling torch is faster for some shapes, but not with one image, where its calls cost more than the work.
     """
     if not isinstance(layer, Stage):
         return
