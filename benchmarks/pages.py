@@ -28,6 +28,7 @@ def serve(name: str) -> None:
 
     from convstage import Pattern
     from convstage.memory import keep_memory
+    from convstage.recipe import make_optimizer
 
     keep_memory()
     network = NETWORKS[name]
@@ -35,11 +36,11 @@ def serve(name: str) -> None:
     height, width, channels = network.image
     x = torch.randn(network.batch, channels, height, width).contiguous(memory_format=torch.channels_last)
     y = torch.randint(0, network.classes, (network.batch,))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, fused=True)
+    optimizer = make_optimizer(model, 0.01)
 
     def step() -> None:
         loss = F.cross_entropy(model(x), y)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 

@@ -31,7 +31,7 @@ class Blocks {
   void keep(bool kept) {
     const std::lock_guard<std::mutex> lock(mutex_);
     kept_ = kept;
-    if (!kept) release(0);
+    if (!kept) release(now_);
   }
 
   // Returns null where nothing is kept, or there is no memory: torch allocates then, and says what is wrong.
@@ -50,7 +50,7 @@ class Blocks {
       block = free_[best];
       free_.erase(free_.begin() + static_cast<std::ptrdiff_t>(best));
     } else {
-      release(now_ > PATIENCE ? now_ - PATIENCE : 0, /*older only=*/true);
+      if (now_ > PATIENCE) release(now_ - PATIENCE);
       block.start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (block.start == MAP_FAILED) return nullptr;
     }
@@ -71,24 +71,24 @@ class Blocks {
       taken_.erase(block);
       break;
     }
-    if (!kept_) release(0);
+    if (!kept_) release(now_);
   }
 
  private:
   struct Block {
     void* start;
     size_t bytes;
-    uint64_t since;  // when it became free
+    uint64_t since;  // the request at which it became free
   };
 
   // A block that so many requests have passed over is not of this step: it goes back when others are mapped.
   static constexpr uint64_t PATIENCE = 64;
 
-  // Unmaps the free blocks, or only those that have been free since `limit` or longer.
-  void release(uint64_t limit, bool older_only = false) {
+  // Unmaps the blocks that became free at request `last` or before.
+  void release(uint64_t last) {
     std::vector<Block> left;
     for (const Block& block : free_) {
-      if (older_only && block.since > limit) {
+      if (block.since > last) {
         left.push_back(block);
         continue;
       }

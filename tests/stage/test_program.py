@@ -113,6 +113,11 @@ def test_an_image_with_infinities_is_the_networks_too():
         ("INPUT -> CONV(4) -> BN -> RELU -> CLASSIFIER", "the fast path does not know Stage"),
         ("INPUT -> CONV(4) -> RELU -> POOL(avg) -> CLASSIFIER", "the fast path does not know Stage"),
         ("INPUT -> FC(4) -> TANH -> CLASSIFIER", "the fast path does not know Tanh"),
+        (
+            "INPUT -> CONV(16) -> RELU -> POOL -> CONV(16, 5) -> RELU -> POOL -> CLASSIFIER",
+            "torch's operators are faster",
+        ),
+        ("INPUT -> CONV(16) -> RELU -> CONV(16) -> RELU -> POOL(3, s=2) -> CLASSIFIER", "torch's operators are faster"),
     ],
 )
 def test_other_layers_run_as_the_network_itself(pattern, reason):
@@ -120,6 +125,19 @@ def test_other_layers_run_as_the_network_itself(pattern, reason):
     with pytest.raises(UnsupportedError, match=reason):
         Program(network, network.plan.image)
     assert runner(network, network.plan.image) is network
+
+
+def test_a_network_that_is_refused_is_refused_before_anything_is_packed(monkeypatch):
+    packed = []
+    monkeypatch.setattr(Program, "_add_stage", lambda self, stage, shape: packed.append(stage))
+    network = network_of("INPUT -> CONV(16) -> RELU -> POOL -> CONV(16, 5) -> RELU -> POOL -> CLASSIFIER")
+    assert runner(network, network.plan.image) is network
+    assert not packed
+
+
+def test_convolutions_without_pooling_stay_on_the_fast_path():
+    network = network_of("INPUT -> CONV(8) -> RELU -> CONV(9, 5) -> RELU -> CONV(16, 1) -> RELU -> CLASSIFIER")
+    assert isinstance(runner(network, network.plan.image), Program)
 
 
 def test_other_types_run_as_the_network_itself():

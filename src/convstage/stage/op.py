@@ -14,6 +14,8 @@ from .load import loaded
 
 #: Who computes a stage: the compiled operator, the operator for all but the pooling, or torch's operators.
 Way = Literal["kernel", "kernel, then pooling", "torch"]
+#: The pooling window, and its step, that change nothing.
+ONE_CELL = (1, 1)
 
 
 def conv_relu_pool(
@@ -69,18 +71,14 @@ def conv_relu_pool(
     window = None if pool is None else pair(pool, "pool")
     window_step = window if pool_stride is None else pair(pool_stride, "pool_stride")
     record = torch.is_grad_enabled() and _any_gradient(x, weight, bias)
-    if not _kernel_applies(x, weight, bias, window):
-        way: Way = "torch"
-    else:
-        way = fastest_way(tuple(weight.shape), step, window, window_step, record)
+    applies = _kernel_applies(x, weight, bias, window)
+    way = fastest_way(tuple(weight.shape), step, window, window_step, record) if applies else "torch"
     if way == "torch":
         y = F.relu_(conv2d(x, weight, bias, step, around))
         return y if window is None else F.max_pool2d(y, window, window_step)
-    fused = way == "kernel" and window is not None
-    y, _ = torch.ops.convstage.conv_relu_pool(
-        x, weight, bias, step, around, window if fused else (1, 1), window_step if fused else (1, 1), record
-    )
-    return cast(Tensor, y) if fused or window is None else F.max_pool2d(y, window, window_step)
+    pooling = (window or ONE_CELL, window_step or ONE_CELL) if way == "kernel" else (ONE_CELL, ONE_CELL)
+    y, _ = torch.ops.convstage.conv_relu_pool(x, weight, bias, step, around, *pooling, record)
+    return cast(Tensor, y) if way == "kernel" or window is None else F.max_pool2d(y, window, window_step)
 
 
 def fastest_way(
@@ -100,11 +98,11 @@ def fastest_way(
     filters, channels, *size = weight
     few = channels <= FEW_CHANNELS
     winograd = size == [3, 3] and step == (1, 1) and min(filters, channels) >= 16
-    if window is None or window == window_step == (1, 1):
+    if window is None or window == window_step == ONE_CELL:
         # Without a pooling there are no cells that need no gradient.
         return "kernel" if winograd or (few and step == (1, 1)) else "torch"
     overlap = window_step is not None and (window_step[0] < window[0] or window_step[1] < window[1])
-    if winograd and overlap and (not record or window_step == (1, 1)):
+    if winograd and overlap and (not record or window_step == ONE_CELL):
         # Winograd's tiles need windows of their own. With winners the direct algorithm is faster nevertheless,
         # as long as most cells are none: their gradients are left out.
         return "kernel, then pooling"

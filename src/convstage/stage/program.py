@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..sizes import output_size
 from .load import library
-from .modules import FlattenRows, Stage
+from .modules import FUSED, FlattenRows, Stage
 from .op import fastest_way
 
 
@@ -46,6 +46,8 @@ class Program:
         self.image = image
         self.classes = 0
         layers = list(network)
+        for layer in layers:
+            _check_stage(layer)
         shape: tuple[int, ...] = image
         while layers:
             shape = self._add(layers, shape)
@@ -81,7 +83,7 @@ class Program:
                 return (shape[0] * shape[1] * shape[2],)
             case nn.Dropout() | nn.Identity():
                 return shape
-            case Stage() if layer.fused and len(layer) == layer.fused:
+            case Stage():
                 return self._add_stage(layer, shape)
             case nn.Linear():
                 relu = bool(layers) and isinstance(layers[0], nn.ReLU)
@@ -104,8 +106,6 @@ class Program:
         wide = output_size(shape[1], size[1], stride[1], left, right)
         pooled = output_size(high, pool[0], pool_stride[0]), output_size(wide, pool[1], pool_stride[1])
         output = (*pooled, conv.out_channels)
-        if fastest_way(tuple(conv.weight.shape), stride, pool, pool_stride, record=False) != "kernel":
-            raise UnsupportedError("torch's operators are faster for this stage, or a part of it")
         sizes = [*shape, conv.out_channels, *size, *stride, top, left, high, wide, *pool, *pool_stride, *pooled]
         weight, bias = _floats(conv.weight.permute(0, 2, 3, 1)), _floats(conv.bias)
         numbers = (ctypes.c_int64 * len(sizes))(*sizes)
@@ -136,6 +136,23 @@ _programs: WeakKeyDictionary[nn.Module, Program] = WeakKeyDictionary()
 
 class UnsupportedError(ValueError):
     """The fast path cannot run this network; the network itself can."""
+
+
+def _check_stage(layer: nn.Module) -> None:
+    """Refuse a stage that is more than the operator, or whose pooling is faster apart; before anything is packed.
+
+    Without a pooling torch is faster for some shapes, but not with one image, where its calls cost more than the work.
+    """
+    if not isinstance(layer, Stage):
+        return
+    if not layer.fused or len(layer) != layer.fused:
+        raise UnsupportedError(f"the fast path does not know {type(layer).__name__} of these layers")
+    conv: Any = layer[0]
+    if (
+        layer.fused == len(FUSED)
+        and fastest_way(tuple(conv.weight.shape), conv.stride, *layer.window, record=False) != "kernel"
+    ):
+        raise UnsupportedError("torch's operators are faster for a stage, or a part of it")
 
 
 def _floats(tensor: Tensor | None) -> Tensor | None:
