@@ -2,7 +2,7 @@ import csv
 
 import pytest
 
-from convstage import DataError, evaluate
+from convstage import ConfigError, DataError, evaluate
 
 
 def test_the_table_holds_every_test_image(trained):
@@ -63,3 +63,20 @@ def test_unknown_classes_are_named(trained, tmp_path, make_folder):
     with pytest.raises(DataError) as caught:
         evaluate(trained, other)
     assert "has classes that the network does not know: cat.\nIt knows 0-healthy, 1-corona" in str(caught.value)
+    assert "--classes" in str(caught.value)
+    metrics = evaluate(trained, other, classes=["1-corona"])
+    assert (metrics["images"], metrics["per_class"]["1-corona"]["images"]) == (2, 2)
+
+
+def test_groups_of_other_images_are_read_off_their_names(trained, tmp_path, make_folder):
+    other = make_folder(tmp_path / "grouped", {"0-healthy": 6, "1-corona": 6})
+    single = evaluate(trained, other)
+    paired = evaluate(trained, other, group_regex=r"/[a-z]*\d")
+    assert single["accuracy"]["value"] == paired["accuracy"]["value"]
+    assert "groups" in paired["intervals"]
+    assert "groups" not in single["intervals"]
+
+
+def test_classes_and_groups_of_the_runs_own_images_are_settled(trained):
+    with pytest.raises(ConfigError, match="the run's own have the classes and groups of its training"):
+        evaluate(trained, group_regex="p[0-9]+")

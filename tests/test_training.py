@@ -269,7 +269,7 @@ def test_unreadable_files_are_listed_and_training_goes_on(folder, tmp_path):
     assert (run.path / "unreadable.csv").read_text().splitlines() == [
         "file,reason",
         "0-healthy/zero.png,the file is empty",
-        '1-corona/note.txt,"no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM"',
+        '1-corona/note.txt,"no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM and DICOM"',
     ]
     assert len(run.split) == 28
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from .calibration import fit_temperature, softmax
 from .data import Dataset, open_source, read_images, restore_dataset
+from .data.formats import Source
 from .data.pixel_rows import PixelRows
 from .errors import ConfigError, DataError, RunError
 from .figures import all_figures
@@ -32,6 +33,8 @@ def evaluate(
     data: str | Path | None = None,
     *,
     part: str | None = None,
+    classes: Sequence[str] | None = None,
+    group_regex: str | None = None,
     calibrate: bool = False,
     sensitivity: float | None = None,
     specificity: float | None = None,
@@ -50,6 +53,9 @@ def evaluate(
     part : {"train", "val", "test"}, optional
         Which part. Without it the test part; where there is none, the run's validation
         part, or all of `data`.
+    classes, group_regex : optional
+        Which classes of `data` are taken, and what of its images' names is their group, as in
+        training; the run's own images have theirs.
     calibrate : bool
         Fit a temperature to the run's validation part first, and keep it with the run; see
         `convstage.calibration`.
@@ -80,11 +86,16 @@ def evaluate(
     target = make_target(sensitivity, specificity, positive, classifier.classes)
     if dataset is None and (data is None or calibrate or target):
         dataset = restore_dataset(run.config["data"], run.split, run.config["model"])
+    if data is None and (classes is not None or group_regex is not None):
+        raise ConfigError(
+            "classes and group_regex are for other images: the run's own have the classes and groups of its training.\n"
+            "Leave them out, or name the images."
+        )
     if data is None:
         assert dataset is not None
         images = _own_images(run, dataset, part)
     else:
-        images = _other_images(classifier, data, part)
+        images = _other_images(classifier, open_source(data, classes=classes, group_regex=group_regex), part)
     if target and data is None and images.part != "test":
         raise ConfigError(
             f"an operating point is chosen on the validation part and cannot be measured on the {images.part} part.\n"
@@ -170,19 +181,19 @@ def _own_images(run: Run, dataset: Dataset, part: str | None) -> Images:
     )
 
 
-def _other_images(classifier: Classifier, data: str | Path, part: str | None) -> Images:
-    name, source = open_source(data)
+def _other_images(classifier: Classifier, named: tuple[str, Source], part: str | None) -> Images:
+    name, source = named
     unknown = [label for label in source.classes if label not in classifier.classes]
     if unknown:
         raise DataError(
-            f"{data} has classes that the network does not know: {', '.join(unknown)}.\n"
-            f"It knows {', '.join(classifier.classes)}; name the folders so."
+            f"{name} has classes that the network does not know: {', '.join(unknown)}.\n"
+            f"It knows {', '.join(classifier.classes)}; name the folders so, or choose classes with --classes."
         )
     images = read_images(source, classifier.geometry)
     numbers = np.array([classifier.classes.index(label) for label in source.classes])
     rows = np.array([row for row, given in enumerate(images.parts) if given == (part or "test")], np.int64)
     if part is not None and not len(rows):
-        raise DataError(f"{data} has no {part} part.\nLeave out --part to evaluate all of it.")
+        raise DataError(f"{name} has no {part} part.\nLeave out --part to evaluate all of it.")
     taken = (part or "test") if len(rows) else "all"
     rows = rows if len(rows) else np.arange(len(images.labels))
     return Images(
@@ -216,11 +227,12 @@ def own_verdict(run: Run, images: Images, probabilities: Floats, classes: Sequen
         reason = reason or "the probe was of other images"
         return verdict(images.labels, probabilities, None, classes, images.groups, reason=reason)
     if probed is None:
-        cue, shortcut = "no cue", np.full_like(probabilities, 1 / len(classes))
+        shortcut = np.full_like(probabilities, 1 / len(classes))
+        told: dict[str, Any] = {"cue": "no cue"}
     else:
-        cue, shortcut = _in_words(probe["strongest"]), np.array([probed[images.names[row]] for row in known])
+        shortcut, told = np.array([probed[images.names[row]] for row in known]), _told(probe["strongest"])
     groups = [images.groups[row] for row in known]
-    return verdict(images.labels[known], probabilities[known], shortcut, classes, groups, cue=cue)
+    return verdict(images.labels[known], probabilities[known], shortcut, classes, groups, **told)
 
 
 def _probed(run: Run, classes: Sequence[str]) -> dict[str, list[float]] | None:
@@ -245,10 +257,11 @@ def _others_verdict(run: Run, images: Images, probabilities: Floats, classes: Se
     return verdict(images.labels, probabilities, None, classes, images.groups, reason=reason)
 
 
-def _in_words(cue: str | None) -> str:
+def _told(cue: str | None) -> dict[str, Any]:
+    """Return what the verdict says of a cue."""
     from .audit.cues import CUES
 
-    return CUES[cue].words if cue in CUES else "the strongest cue"
+    return {"cue": CUES[cue].words, "in_picture": CUES[cue].in_picture} if cue in CUES else {}
 
 
 def _operating_point(

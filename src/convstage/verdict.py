@@ -70,6 +70,7 @@ def verdict(
     groups: Sequence[str] | None = None,
     *,
     cue: str = "the strongest cue",
+    in_picture: bool = False,
     reason: str = "the data was not audited",
 ) -> Verdict:
     """Compare a network with the shortcut on the same images.
@@ -88,6 +89,8 @@ def verdict(
         Images of one group are resampled together.
     cue : str
         What the shortcut is, as the subject of a sentence.
+    in_picture : bool
+        Whether the cue is a part of the picture, where the object itself may reach.
     reason : str
         Why there is no shortcut, when there is none.
 
@@ -132,19 +135,20 @@ def verdict(
         assert network is not None
         assert shortcut is not None
         assert difference is not None
-        conclusion, words = _conclude(network, shortcut, difference, cue)
+        conclusion, words = _conclude(network, shortcut, difference, cue, in_picture)
     return Verdict(conclusion, words, len(truth), cue, network, shortcut, difference)
 
 
 def _conclude(
-    network: dict[str, float], shortcut: dict[str, float], difference: dict[str, float], cue: str
+    network: dict[str, float], shortcut: dict[str, float], difference: dict[str, float], cue: str, in_picture: bool
 ) -> tuple[Conclusion, str]:
     """Return the conclusion and its words."""
     gives_away = shortcut["low"] > 0.5
+    unless = ", unless what the classes differ in reaches there" if in_picture else ""
     if difference["low"] > 0:
         return "clearly exceeds", "The network clearly exceeds the shortcut. " + (
-            f"But {cue} alone is enough to tell the classes apart better than chance: a part of what the "
-            "network has learned may be the source of the images."
+            f"But {cue} alone tells the classes apart better than chance: a part of what the "
+            f"network has learned may be the source of the images{unless}."
             if gives_away
             else "No cue clearly gives the classes away."
         )
@@ -154,7 +158,7 @@ def _conclude(
             f"may be anything from {difference['low']:+.2f} to {difference['high']:+.2f}."
         )
     return "does not clearly exceed", "The network does not clearly exceed the shortcut. " + (
-        f"What it has learned may be the source of the images: {cue} alone is enough to do as well, or nearly."
+        f"What it has learned may be the source of the images{unless}: {cue} alone does as well, or nearly."
         if gives_away
         else "No cue clearly gives the classes away, and the network is not clearly better at it."
         if network["low"] > 0.5

@@ -37,7 +37,7 @@ def test_readable_images_are_decoded_and_the_others_listed(data: Path) -> None:
     check(result, data)
     assert result.unreadable == [
         (1, "the file is empty"),
-        (6, "no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM"),
+        (6, "no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM and DICOM"),
     ]
     assert len(set(result.sha256)) == 8
     assert all(len(sha) == 64 for sha in result.sha256)

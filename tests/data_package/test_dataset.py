@@ -65,7 +65,7 @@ def test_a_data_set_is_what_the_folder_holds(folder: Path) -> None:
     assert isinstance(dataset.pixels.array, np.memmap)
     assert len(set(dataset.sha256)) == 20
     assert dataset.unreadable == [
-        ("0-healthy/notes.txt", "no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM"),
+        ("0-healthy/notes.txt", "no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM and DICOM"),
         ("1-corona/empty.png", "the file is empty"),
     ]
 
@@ -137,7 +137,7 @@ def test_a_class_whose_images_are_all_unreadable(folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         load(folder)
     assert str(caught.value) == "class '1-corona' has no image that can be read.\n" + "\n".join(
-        ["  0-healthy/notes.txt: no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM"]
+        ["  0-healthy/notes.txt: no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM and DICOM"]
         + [f"  1-corona/{number}.png: the file is empty" for number in range(4)]
     )
 

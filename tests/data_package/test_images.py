@@ -25,7 +25,7 @@ SAVED_AS = {
     "WEBP": {"lossless": True},
     "PPM": {},
 }
-NO_IMAGE = "no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM"
+NO_IMAGE = "no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM and DICOM"
 
 
 def reason(data: bytes) -> str:

@@ -84,7 +84,7 @@ def test_an_error_names_the_file(kind, tmp_path: Path) -> None:
     Path(path).write_bytes(b"")
     assert refusal(path) == f"{path}: the file is empty."
     Path(path).write_bytes(b"no image")
-    assert refusal(path) == f"{path}: no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM."
+    assert refusal(path) == f"{path}: no image, or none of PNG, JPEG, BMP, TIFF, GIF, WEBP, PPM and DICOM."
     Image.new("F", (4, 4), 300.0).save(tmp_path / "float.tif")
     path = kind(tmp_path / "float.tif")
     assert refusal(path) == f"{path}: an image of floats must lie in 0..1, without NaN."

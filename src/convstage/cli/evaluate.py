@@ -11,6 +11,8 @@ import click
 @click.argument("run")
 @click.argument("data", required=False)
 @click.option("--part", type=click.Choice(["train", "val", "test"]), help="Which part of the images. [test]")
+@click.option("--classes", metavar="NAMES", help="These classes of DATA only, separated by commas.")
+@click.option("--group-regex", metavar="REGEX", help="What of the names in DATA is an image's group.")
 @click.option("--calibrate", is_flag=True, help="Fit a temperature to the validation part first, and keep it.")
 @click.option("--sensitivity", type=float, metavar="X", help="Choose the threshold for it on the validation part.")
 @click.option("--specificity", type=float, metavar="X", help="The same for a specificity.")
@@ -20,6 +22,8 @@ def command(
     run: str,
     data: str | None,
     part: str | None,
+    classes: str | None,
+    group_regex: str | None,
     calibrate: bool,
     sensitivity: float | None,
     specificity: float | None,
@@ -38,6 +42,8 @@ def command(
         run,
         data,
         part=part,
+        classes=None if classes is None else [name.strip() for name in classes.split(",")],
+        group_regex=group_regex,
         calibrate=calibrate,
         sensitivity=sensitivity,
         specificity=specificity,

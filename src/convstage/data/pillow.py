@@ -56,7 +56,7 @@ def _open(data: bytes) -> Image.Image:
     try:
         image = Image.open(BytesIO(data), formats=FORMATS_ALLOWED)
     except UnidentifiedImageError:
-        raise DataError(f"no image, or none of {', '.join(FORMATS_ALLOWED)}") from None
+        raise DataError(f"no image, or none of {', '.join(FORMATS_ALLOWED)} and DICOM") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"it has more than {decoding.MAX_PIXELS:,} pixels") from None
     check_size(*image.size)
