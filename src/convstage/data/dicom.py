@@ -99,7 +99,7 @@ def _check(dataset: Dataset) -> None:
         return
     try:
         plugins = set(get_decoder(syntax).available_plugins)
-    except NotImplementedError:
+    except RuntimeError:  # as what is not implemented there is raised
         raise DataError(f"it is compressed as {syntax.name}, which is not read; save it uncompressed") from None
     if syntax == uid.JPEGExtended12Bit and dataset.BitsStored > 8:
         plugins -= {"pillow", "gdcm"}  # which have it for 8 bits only
