@@ -101,6 +101,9 @@ def test_pages_link_to_what_exists():
         ("roofline", "kernel.md", "table"),
         ("shapes", "kernel.md", "table"),
         ("intervals", "evaluation.md", "table"),
+        ("audit", "audit.md", "table"),
+        ("phantom", "phantom.md", "table"),
+        ("phantom", "phantom.md", "networks_table"),
     ],
 )
 def test_figures_are_those_of_the_measurement(monkeypatch, benchmark, page, table):
