@@ -49,6 +49,7 @@ def test_help_lists_every_command_with_its_line() -> None:
     assert shown.exit_code == 0
     listed = shown.output[shown.output.index("Commands:") :].splitlines()[1:]
     assert [line.split(None, 1) for line in listed] == [[name, line] for name, line in COMMANDS.items()]
+    assert "  convstage evaluate RUN          how good it is, with intervals\n" in shown.output
 
 
 def test_without_arguments_the_help_is_shown() -> None:
@@ -74,6 +75,7 @@ def test_a_command_exists_and_its_help_begins_with_its_docstring(name: str) -> N
         assert shown.exit_code == 0
         body = " ".join(shown.output.split())
         assert " ".join(command.help.split("\n\n")[0].split()) in body
+        assert "\\b" not in shown.output  # a raw docstring would hide the mark that keeps lines apart from click
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -44,7 +44,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="convstage", message="%(prog)s %(version)s")
 def cli() -> None:
-    r"""Convolutional networks on your own images, on the machine you have.
+    """Convolutional networks on your own images, on the machine you have.
 
     \b
     convstage train FOLDER          one folder of images for each class

@@ -23,7 +23,7 @@ IMAGE, CLASSES = "28x28x1", 10
 @click.option("--classes", type=click.IntRange(1), help=f"Number of classes; {CLASSES} when nothing says.")
 @click.option("--json", "as_json", is_flag=True, help="The same as data.")
 def command(words: tuple[str, ...], image: str | None, classes: int | None, as_json: bool) -> None:
-    r"""Account for every layer of PATTERN: sizes, parameters, cost, receptive field, memory.
+    """Account for every layer of PATTERN: sizes, parameters, cost, receptive field, memory.
 
     A pattern with free letters or optional parts is a family: give each letter a count or
     a range, and the members that fit are listed.
