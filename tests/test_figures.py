@@ -1,3 +1,4 @@
+import json
 import warnings
 
 import numpy as np
@@ -122,3 +123,14 @@ def test_every_interval_holds_its_figure(seed: int, ties: bool) -> None:
     ]
     for figure in every:
         assert figure is None or figure["low"] <= figure["value"] <= figure["high"]
+
+
+def test_many_classes_of_one_image_each_have_intervals() -> None:
+    """Hardly any resample has an image of every class."""
+    classes = [f"class {k}" for k in range(60)]
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(60), 60)
+    found = all_figures(np.arange(60), probabilities, classes)
+    json.dumps(found, allow_nan=False)
+    for name in ("balanced_accuracy", "macro_f1", "auroc", "average_precision"):
+        assert found[name]["low"] <= found[name]["value"] <= found[name]["high"]
+    assert 0.35 < found["auroc"]["low"] < 0.5 < found["auroc"]["high"] < 0.65

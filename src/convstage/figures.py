@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from .resampling import LEVEL, RESAMPLES, SEED, intervals, number_groups
-from .weighted import decisions, probability_figures, ranking
+from .weighted import class_mean, decisions, probability_figures, rankings
 
 #: Figures of all images together, in the order they are told, and of each class.
 OVERALL = (
@@ -65,17 +65,16 @@ def all_figures(
     predicted = probabilities.argmax(axis=1)
     numbers = number_groups(groups, len(truth))
     decide = decisions(truth, predicted, size)
-    rank = [ranking(truth == k, probabilities[:, k]) for k in range(size)]
+    rank = rankings(truth, probabilities)
     score = probability_figures(truth, probabilities)
 
     def figures(weights: Floats) -> dict[str, Floats]:
-        auroc, precision = np.moveaxis(np.array([of_class(weights) for of_class in rank]), 0, -1)
-        return {**decide(weights), **_with_means(auroc, precision), **score(weights)}
+        return {**decide(weights), **_with_means(*rank(weights), class_mean), **score(weights)}
 
     once = np.ones((1, len(truth)))
     points = {
         **decision_points(truth, predicted, size),
-        **_with_means(*_ranking_points(truth, probabilities)),
+        **_with_means(*_ranking_points(truth, probabilities), _mean),
         **{name: value[0] for name, value in score(once).items()},
     }
     trials = {**decision_trials(truth, predicted, size, numbers), **_ranking_trials(truth, size, numbers)}
@@ -99,9 +98,9 @@ def all_figures(
 
 def macro_auroc(truth: Labels, probabilities: Floats) -> tuple[float, Callable[[Floats], Floats]]:
     """Return the mean AUROC over classes, one against the rest, and a function from weights (m, n) to it, (m,)."""
-    rank = [ranking(truth == k, probabilities[:, k]) for k in range(probabilities.shape[1])]
+    rank = rankings(truth, probabilities)
     auroc, _ = _ranking_points(truth, probabilities)
-    return float(auroc.mean()), lambda weights: np.asarray(np.mean([of(weights)[0] for of in rank], axis=0))
+    return float(auroc.mean()), lambda weights: class_mean(rank(weights)[0])
 
 
 def figure(value: Floats, bounds: tuple[Floats, Floats], place: int | None = None) -> dict[str, float] | None:
@@ -173,17 +172,30 @@ def _ranking_points(truth: Labels, probabilities: Floats) -> tuple[Floats, Float
     return auroc, precision
 
 
+def auroc_trials(truth: Labels, size: int, groups: Labels) -> Floats:
+    """Return how many independent images stand behind the AUROC of each class: of it or of the rest, the fewer."""
+    sides = [[independent(groups[(truth == k) == side]) for side in (True, False)] for k in range(size)]
+    return np.asarray(np.array(sides, dtype=np.float64).min(axis=1))
+
+
 def _ranking_trials(truth: Labels, size: int, groups: Labels) -> dict[str, Floats]:
     positives = np.array([independent(groups[truth == k]) for k in range(size)], dtype=np.float64)
-    negatives = np.array([independent(groups[truth != k]) for k in range(size)], dtype=np.float64)
-    return _with_means(np.minimum(positives, negatives), positives, np.min)
+    return _with_means(auroc_trials(truth, size, groups), positives, _least)
 
 
-def _with_means(auroc: Floats, precision: Floats, of_all: Callable[..., Floats] = np.mean) -> dict[str, Floats]:
+def _with_means(auroc: Floats, precision: Floats, of_all: Callable[[Floats], Floats]) -> dict[str, Floats]:
     """Return figures of each class, and of all, under their names."""
     return {
         "auroc": auroc,
         "average_precision": precision,
-        MEANS["auroc"]: of_all(auroc, axis=-1),
-        MEANS["average_precision"]: of_all(precision, axis=-1),
+        MEANS["auroc"]: of_all(auroc),
+        MEANS["average_precision"]: of_all(precision),
     }
+
+
+def _mean(values: Floats) -> Floats:
+    return np.asarray(values.mean())
+
+
+def _least(values: Floats) -> Floats:
+    return np.asarray(values.min())

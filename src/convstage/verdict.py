@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .figures import figure, independent, macro_auroc
+from .figures import auroc_trials, figure, independent, macro_auroc
 from .resampling import intervals, number_groups
 
 #: With fewer independent images of any class, nothing is concluded: resampling so few says little.
@@ -106,7 +106,6 @@ def verdict(
     of_network = macro_auroc(truth, probabilities)
     of_shortcut = None if shortcut_probabilities is None else macro_auroc(truth, shortcut_probabilities)
     images = np.array([independent(numbers[truth == k]) for k in range(len(classes))])
-    others = np.array([independent(numbers[truth != k]) for k in range(len(classes))])
 
     def figures(weights: Floats) -> dict[str, Floats]:
         network = of_network[1](weights)
@@ -116,7 +115,7 @@ def verdict(
     known = np.nan if of_shortcut is None else of_shortcut[0]
     points = {"network": of_network[0], "shortcut": known, "difference": of_network[0] - known}
     values = {name: np.asarray(value) for name, value in points.items()}
-    least = np.asarray(float(np.minimum(images, others).min()))
+    least = auroc_trials(truth, len(classes), numbers).min()
     bounds = intervals(figures, values, numbers, {"network": least, "shortcut": least})
     network, shortcut, difference = (figure(values[name], bounds[name]) for name in values)
     fewest = int(images.argmin())

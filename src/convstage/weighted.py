@@ -37,10 +37,9 @@ def decisions(truth: Labels, predicted: Labels, size: int) -> Callable[[Floats],
     """Return a function from weights to sensitivity, specificity, precision and F1 of each class, and more.
 
     Of each class, shape (m, size): ``sensitivity``, ``specificity``, ``precision``, ``f1``. Of all, shape
-    (m,): ``accuracy``; and ``balanced_accuracy``, ``macro_f1``, means over the classes that have images.
+    (m,): ``accuracy``; and ``balanced_accuracy``, ``macro_f1``, means over the classes that have images of some weight.
     """
     hits = truth == predicted
-    present = np.unique(truth)
     of_truth, of_prediction = sums(truth, size), sums(predicted, size)
     of_hits = sums(truth[hits], size)
 
@@ -54,8 +53,8 @@ def decisions(truth: Labels, predicted: Labels, size: int) -> Callable[[Floats],
             "precision": divide(right, guessed),
             "f1": f1,
             "accuracy": right.sum(axis=1) / total[:, 0],
-            "balanced_accuracy": sensitivity[:, present].mean(axis=1),
-            "macro_f1": f1[:, present].mean(axis=1),
+            "balanced_accuracy": class_mean(sensitivity),
+            "macro_f1": class_mean(np.where(images > 0, f1, np.nan)),
         }
 
     return figures
@@ -89,6 +88,27 @@ def ranking(positive: Booleans, scores: Floats) -> Callable[[Floats], tuple[Floa
         return auroc, divide((own * np.nan_to_num(precision)).sum(axis=1), positives)
 
     return figures
+
+
+def rankings(truth: Labels, probabilities: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
+    """Return a function from weights to `ranking` of each class against the rest, both of shape (m, classes)."""
+    of_classes = [ranking(truth == k, scores) for k, scores in enumerate(probabilities.T)]
+
+    def figures(weights: Floats) -> tuple[Floats, Floats]:
+        auroc, precision = np.moveaxis(np.array([of_class(weights) for of_class in of_classes]), 0, -1)
+        return auroc, precision
+
+    return figures
+
+
+def class_mean(values: Floats) -> Floats:
+    """Return the mean over the classes, the last axis, that have a value; NaN where none has.
+
+    A resample may be without a rare class. With many classes of few images nearly every one
+    is without some, and were it left out for that, no resample would remain.
+    """
+    known = ~np.isnan(values)
+    return divide(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
 
 
 def _cumulated(weights: Floats) -> Floats:

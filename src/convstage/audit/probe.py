@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from ..data.duplicates import united
 from ..data.split import folds
-from ..figures import figure
+from ..figures import auroc_trials, figure
 from ..resampling import intervals
 from ..terminal import track
-from ..weighted import ranking
+from ..weighted import class_mean, rankings
 from .cues import CUES, Cue, Features
 from .findings import Finding, Severity, Subject, images
 
@@ -194,18 +194,16 @@ def _aurocs(
     labels: Integers, probabilities: Floats, classes: tuple[str, ...], groups: Integers
 ) -> tuple[Figure, dict[str, Figure]]:
     """Return the mean AUROC and that of each class against the rest, with intervals."""
-    each_class = range(len(classes))
-    rank = [ranking(labels == k, probabilities[:, k]) for k in each_class]
+    rank = rankings(labels, probabilities)
 
     def figures(weights: Floats) -> dict[str, Floats]:
-        each = np.stack([of_class(weights)[0] for of_class in rank], axis=1)
-        return {"mean": np.nanmean(each, axis=1), "each": each}  # a resample may be without a rare class
+        each, _ = rank(weights)
+        return {"mean": class_mean(each), "each": each}
 
     points = {name: values[0] for name, values in figures(np.ones((1, len(labels)))).items()}
-    independent = [[len(np.unique(groups[(labels == k) == side])) for side in (True, False)] for k in each_class]
-    trials = np.min(np.array(independent, np.float64), axis=1)
+    trials = auroc_trials(labels, len(classes), groups)
     bounds = intervals(figures, points, groups, {"mean": trials.min(), "each": trials})
-    each = [figure(points["each"], bounds["each"], k) for k in each_class]
+    each = [figure(points["each"], bounds["each"], k) for k in range(len(classes))]
     mean = figure(points["mean"], bounds["mean"])
     assert mean is not None  # every class has images, and so has the rest
     return mean, {name: of_class for name, of_class in zip(classes, each, strict=True) if of_class is not None}
