@@ -34,7 +34,7 @@ from .figures import OVERALL, all_figures
 from .files import read_json, write_json
 from .pattern import Pattern, Plan
 from .predict import describe_model
-from .run import Run, check_new
+from .run import Run, check_layout, check_new
 from .terminal import console
 from .training import begin, fit, introduce, keep_audit, prepare
 
@@ -66,16 +66,8 @@ class CrossValidation:
         RunError
             No such folder, or one of a later layout.
         """
-        found = cls(Path(path))
-        if not (found.path / SETUP).is_file():
-            raise RunError(
-                f"{path} is no folder of a cross-validation: it has no {SETUP}.\n"
-                "Expected a folder that convstage crossval made."
-            )
-        layout = found.setup.get("format")
-        if layout != FORMAT:
-            raise RunError(f"{path} has layout {layout}; this version of convstage reads layout {FORMAT}.")
-        return found
+        check_layout(path, SETUP, FORMAT, "folder of a cross-validation", "crossval")
+        return cls(Path(path))
 
     @property
     def setup(self) -> dict[str, Any]:
@@ -228,10 +220,10 @@ def _go_on(found: CrossValidation, config: Config, dataset: Dataset, plan: Plan)
 def _hand_down_audit(found: CrossValidation, run: Run) -> None:
     """Let a fold compare its network with the shortcut, which was probed once for all."""
     whole = Run(found.path)
-    if whole.audit is not None:
-        run.write_audit(whole.audit)
-    if whole.shortcut:
-        run.write_shortcut(list(whole.shortcut[0]), [list(row.values()) for row in whole.shortcut])
+    if (audited := whole.audit) is not None:
+        run.write_audit(audited)
+    if shortcut := whole.shortcut:
+        run.write_shortcut(list(shortcut[0]), [list(row.values()) for row in shortcut])
 
 
 def _parts(dataset: Dataset, tested: npt.NDArray[np.bool_], config: Config) -> npt.NDArray[np.str_]:
@@ -274,16 +266,7 @@ def _pooled(found: CrossValidation, dataset: Dataset) -> dict[str, Any]:
     classes, predictions = dataset.classes, found.predictions
     number = {name: row for row, name in enumerate(dataset.names)}
     rows = [number[row["image"]] for row in predictions]
-    images = Images(
-        dataset.source,
-        "folds",
-        dataset.pixels.take(np.array(rows)),
-        dataset.labels[rows],
-        [dataset.names[row] for row in rows],
-        [dataset.sha256[row] for row in rows],
-        [dataset.groups[row] for row in rows],
-        [],
-    )
+    images = Images.of(dataset, "folds", np.array(rows))
     probabilities = np.array([[float(row[f"p({name})"]) for name in classes] for row in predictions])
     return {
         "data": images.data,

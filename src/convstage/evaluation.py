@@ -156,6 +156,20 @@ class Images:
     groups: list[str]
     unreadable: list[tuple[str, str]]
 
+    @classmethod
+    def of(cls, dataset: Dataset, part: str, rows: npt.NDArray[np.int64]) -> Images:
+        """Return some images of a data set; `part` says which they are."""
+        return cls(
+            dataset.source,
+            part,
+            dataset.pixels.take(rows),
+            dataset.labels[rows],
+            [dataset.names[row] for row in rows],
+            [dataset.sha256[row] for row in rows],
+            [dataset.groups[row] for row in rows],
+            [],
+        )
+
 
 def _folder(run: Run, images: Images, part: str | None, own: bool) -> Run:
     """Return where the figures go: the run folder itself, for what training evaluates; else one below it."""
@@ -169,16 +183,7 @@ def _own_images(run: Run, dataset: Dataset, part: str | None) -> Images:
     rows = dataset.rows(part)
     if not len(rows):
         raise DataError(f"{run.path} has no {part} part.\nEvaluate another part, or other images.")
-    return Images(
-        dataset.source,
-        part,
-        dataset.pixels.take(rows),
-        dataset.labels[rows],
-        [dataset.names[row] for row in rows],
-        [dataset.sha256[row] for row in rows],
-        [dataset.groups[row] for row in rows],
-        [],
-    )
+    return Images.of(dataset, part, rows)
 
 
 def _other_images(classifier: Classifier, named: tuple[str, Source], part: str | None) -> Images:
@@ -195,16 +200,16 @@ def _other_images(classifier: Classifier, named: tuple[str, Source], part: str |
     if part is not None and not len(rows):
         raise DataError(f"{name} has no {part} part.\nLeave out --part to evaluate all of it.")
     taken = (part or "test") if len(rows) else "all"
-    rows = rows if len(rows) else np.arange(len(images.labels))
+    chosen = images.chosen(rows.tolist()) if len(rows) else images
     return Images(
         name,
         taken,
-        images.pixels.take(rows),
-        numbers[images.labels[rows]],
-        [images.names[row] for row in rows],
-        [images.sha256[row] for row in rows],
-        [images.groups[row] for row in rows],
-        images.unreadable,
+        chosen.pixels,
+        numbers[chosen.labels],
+        chosen.names,
+        chosen.sha256,
+        chosen.groups,
+        chosen.unreadable,
     )
 
 
@@ -219,7 +224,8 @@ def _probabilities(classifier: Classifier, pixels: PixelRows) -> Floats:
 
 def own_verdict(run: Run, images: Images, probabilities: Floats, classes: Sequence[str]) -> Verdict:
     """Compare with what the strongest shortcut says of these images, each by a classifier that has not seen it."""
-    probe = {"reason": "the data was not audited"} if run.audit is None else run.audit["probe"]
+    audited = run.audit
+    probe = {"reason": "the data was not audited"} if audited is None else audited["probe"]
     reason = "it has learned these images" if images.part == "train" else probe["reason"]
     probed = {} if reason else _probed(run, classes)
     known = [row for row, name in enumerate(images.names) if probed is None or name in probed]

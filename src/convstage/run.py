@@ -90,15 +90,8 @@ class Run:
         RunError
             No run folder, or one of a later layout.
         """
-        run = cls(Path(path))
-        if not (run.path / CONFIG).is_file():
-            raise RunError(
-                f"{path} is no run folder: it has no {CONFIG}.\nExpected a folder that convstage train made."
-            )
-        found = run.config.get("format")
-        if found != FORMAT:
-            raise RunError(f"{path} has layout {found}; this version of convstage reads layout {FORMAT}.")
-        return run
+        check_layout(path, CONFIG, FORMAT, "run folder", "train")
+        return cls(Path(path))
 
     def sweep(self) -> None:
         """Remove the temporary files of writes that were cut off by a crash."""
@@ -242,6 +235,15 @@ class Run:
                 return list(csv.DictReader(file))
         except OSError as error:
             raise RunError(f"{self.path / name} cannot be read: {error.strerror}.") from None
+
+
+def check_layout(path: str | Path, file: str, layout: int, what: str, command: str) -> None:
+    """Refuse a folder that is none of ours, or of a layout that this version does not read."""
+    if not (Path(path) / file).is_file():
+        raise RunError(f"{path} is no {what}: it has no {file}.\nExpected a folder that convstage {command} made.")
+    found = read_json(Path(path) / file).get("format")
+    if found != layout:
+        raise RunError(f"{path} has layout {found}; this version of convstage reads layout {layout}.")
 
 
 def check_new(out: str | Path, name: str | None) -> None:
