@@ -1,4 +1,4 @@
-"""Numbers and sizes as people read them."""
+"""Numbers, sizes and lists as people read them."""
 
 from __future__ import annotations
 
@@ -48,3 +48,26 @@ def memory(n: int) -> str:
             break
         value /= 1024
     return f"{n} B" if unit == "B" else f"{value:,.1f} {unit}"
+
+
+def examples(texts: Iterable[str], shown: int = 3) -> str:
+    """Return the first few of many texts.
+
+    Examples
+    --------
+    >>> examples(["a", "b"]), examples("abcd")
+    ('a, b', 'a, b, c, …')
+    """
+    texts = list(texts)
+    return ", ".join(texts[:shown]) + (", …" if len(texts) > shown else "")
+
+
+def names(text: str) -> list[str]:
+    """Return the names in a text that separates them by commas.
+
+    Examples
+    --------
+    >>> names("1-corona, 0-healthy")
+    ['1-corona', '0-healthy']
+    """
+    return [name.strip() for name in text.split(",")]

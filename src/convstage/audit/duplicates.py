@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..text import examples
 from .findings import Finding, Severity, Subject, images
 
 #: The neighbour whose distance says what is usual here.
@@ -153,4 +154,4 @@ def _place(subject: Subject, rows: list[int]) -> str:
 def _which_classes(subject: Subject, found: list[list[int]]) -> str:
     """Return which classes share pictures, the most frequent ones first."""
     pairs = Counter(" and ".join(sorted({subject.classes[subject.labels[row]] for row in rows})) for rows in found)
-    return f" ({', '.join(pair for pair, _ in pairs.most_common(3))}{', …' if len(pairs) > 3 else ''})"
+    return f" ({examples(pair for pair, _ in pairs.most_common())})"

@@ -28,8 +28,9 @@ def command(
     from ..audit.show import show_audit
     from ..data import open_source
     from ..files import write_json
+    from ..text import names
 
-    chosen = None if classes is None else [name.strip() for name in classes.split(",")]
+    chosen = None if classes is None else names(classes)
     name, source = open_source(data, classes=chosen, group_regex=group_regex)
     result = audit(source, data=name)
     if as_json:

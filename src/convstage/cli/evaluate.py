@@ -37,12 +37,13 @@ def command(
     """
     from ..evaluation import evaluate
     from ..show import show_metrics
+    from ..text import names
 
     metrics = evaluate(
         run,
         data,
         part=part,
-        classes=None if classes is None else [name.strip() for name in classes.split(",")],
+        classes=None if classes is None else names(classes),
         group_regex=group_regex,
         calibrate=calibrate,
         sensitivity=sensitivity,

@@ -11,31 +11,23 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, RunError
 from ..files import atomic_path, read_json, write_json
-from ..terminal import track
 from .cache_folder import cache_folder, make_room, mark_used
 from .formats import Source
 from .images import to_pixels
 from .preprocess import Geometry
+from .reading import digests, each
 
 #: Part of every key: raise it when decoding changes.
 VERSION = 2
-#: In place of the digest of a file that cannot be read, before the reason.
-UNREADABLE = "unreadable: "
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -72,7 +64,7 @@ def decode(source: Source, geometry: Geometry) -> Decoded:
     """
     folder = cache_folder()
     count = len(source.items)
-    sha256 = list(track(_parallel(lambda index: _read(source, index)[1], count), "Reading files", count))
+    sha256 = digests(source)
     recipe = [VERSION, geometry.to_dict(), [[item.name, sha] for item, sha in zip(source.items, sha256, strict=True)]]
     key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:32]
     pixels_path, list_path = folder / f"{key}.pixels", folder / f"{key}.json"
@@ -108,48 +100,18 @@ def _listed(list_path: Path, pixels_path: Path, count: int, geometry: Geometry) 
 def _fill(source: Source, geometry: Geometry, sha256: Sequence[str], path: Path) -> list[tuple[int, str]]:
     """Decode all items into a file, one after another; return those that are unreadable."""
 
-    def pixels(index: int) -> npt.NDArray[np.uint8] | str:
-        content, sha = _read(source, index)
-        if sha != sha256[index]:
-            raise DataError(f"{source.items[index].name} changed while the images were being read.\nStart again.")
-        if sha.startswith(UNREADABLE):
-            return sha.removeprefix(UNREADABLE)
-        try:
-            return to_pixels(source.open(content), geometry.channels, geometry.size, geometry.resize)
-        except DataError as error:
-            return str(error)
+    def pixels(content: bytes) -> npt.NDArray[np.uint8]:
+        return to_pixels(source.open(content), geometry.channels, geometry.size, geometry.resize)
 
-    count = len(source.items)
     unreadable: list[tuple[int, str]] = []
     # Written, not mapped: when the disk is full, writing raises an error, where a map ends the process.
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        for index, result in enumerate(track(_parallel(pixels, count), "Decoding images", count)):
+        for index, result in enumerate(each(source, sha256, pixels, "Decoding images")):
             if isinstance(result, str):
                 unreadable.append((index, result))
             else:
                 file.write(result.tobytes())
     return unreadable
-
-
-def _read(source: Source, index: int) -> tuple[bytes, str]:
-    """Return an item's content and its SHA-256, in place of which stands the reason when it cannot be read."""
-    try:
-        content = source.read(index)
-    except OSError as error:
-        return b"", f"{UNREADABLE}{error.strerror or error}"
-    return content, hashlib.sha256(content).hexdigest()
-
-
-def _parallel(work: Callable[[int], T], count: int) -> Iterator[T]:
-    """Yield ``work(0), work(1), …`` in order, computed by threads that stay a little ahead."""
-    threads = os.cpu_count() or 1
-    with ThreadPoolExecutor(threads) as pool:
-        indices = iter(range(count))
-        ahead = [pool.submit(work, index) for index in islice(indices, 8 * threads)]
-        while ahead:
-            done = ahead.pop(0)
-            ahead += [pool.submit(work, index) for index in islice(indices, 1)]
-            yield done.result()
 
 
 __all__ = ["Decoded", "cache_folder", "decode"]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
+from ..text import examples
 from .cache import decode
 from .duplicates import copies_across, note_on_classes, note_on_copies, note_on_copies_across, united
 from .formats import Source, find_source
@@ -215,10 +216,9 @@ def restore_dataset(data: str, rows: list[dict[str, str]], model: dict[str, Any]
     here = {image: (sha, row) for row, (image, sha) in enumerate(zip(images.names, images.sha256, strict=True))}
     changed = [row["name"] for row in rows if here.get(row["name"], ("", 0))[0] != row["sha256"]]
     if changed:
-        examples = ", ".join(changed[:3])
         raise DataError(
             f"{len(changed)} of {len(rows)} images in {data} are missing or have changed since training began: "
-            f"{examples}{', …' if len(changed) > 3 else ''}.\nPut them back, or train anew."
+            f"{examples(changed)}.\nPut them back, or train anew."
         )
     return Dataset(
         source=name,
@@ -267,17 +267,17 @@ def read_images(source: Source, geometry: Geometry, max_unreadable: float = 1.0)
     items = [source.items[row] for row in decoded.rows]
     labels = np.array([item.label for item in items], np.int64)
     unreadable = [(source.items[index].name, reason) for index, reason in decoded.unreadable]
-    examples = "\n".join(f"  {file}: {reason}" for file, reason in unreadable[:SHOWN])
+    listed = "\n".join(f"  {file}: {reason}" for file, reason in unreadable[:SHOWN])
     counts = np.bincount(labels, minlength=len(source.classes))
     for name, count in zip(source.classes, counts, strict=True):
         if not count:
-            raise DataError(f"class {name!r} has no image that can be read.\n{examples}")
+            raise DataError(f"class {name!r} has no image that can be read.\n{listed}")
     share = len(unreadable) / len(source.items)
     if share > max_unreadable:
         more = "" if len(unreadable) <= SHOWN else f"\n  and {len(unreadable) - SHOWN:,} more"
         raise DataError(
             f"{len(unreadable):,} of {len(source.items):,} files ({share:.1%}) cannot be read; "
-            f"at most {max_unreadable:.1%} may be.\n{examples}{more}\n"
+            f"at most {max_unreadable:.1%} may be.\n{listed}{more}\n"
             f"Mend them or move them away; or accept it with --max-unreadable {math.ceil(share * 100) / 100:g}."
         )
     return Images(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from ..text import examples
 from .split import RANK
 
 
@@ -73,7 +74,7 @@ def note_on_copies(names: Sequence[str], sha256: Sequence[str]) -> list[str]:
         return []
     count = sum(len(same) - 1 for same in found)
     what = "image is an exact copy of another" if count == 1 else "images are exact copies of others"
-    shown = _examples(f"{names[same[1]]} = {names[same[0]]}" for same in found)
+    shown = examples(f"{names[same[1]]} = {names[same[0]]}" for same in found)
     return [f"{count:,} {what}, and in the same part: {shown}"]
 
 
@@ -84,7 +85,7 @@ def note_on_classes(
     torn = [same for same in copies(sha256) if len(set(labels[same])) > 1]
     if not torn:
         return []
-    shown = _examples(" = ".join(f"{names[row]} ({classes[labels[row]]})" for row in same[:3]) for same in torn)
+    shown = examples(" = ".join(f"{names[row]} ({classes[labels[row]]})" for row in same[:3]) for same in torn)
     return [f"{len(torn):,} {'image is' if len(torn) == 1 else 'images are'} in more than one class: {shown}"]
 
 
@@ -92,10 +93,5 @@ def note_on_copies_across(names: Sequence[str], goes: dict[int, int]) -> list[st
     """Say which images were left out as copies of others in another part."""
     if not goes:
         return []
-    shown = _examples(f"{names[row]} = {names[kept]}" for row, kept in goes.items())
+    shown = examples(f"{names[row]} = {names[kept]}" for row, kept in goes.items())
     return [f"{len(goes):,} left out, since a copy is in another part: {shown}"]
-
-
-def _examples(texts: Iterable[str], shown: int = 3) -> str:
-    texts = list(texts)
-    return ", ".join(texts[:shown]) + (", …" if len(texts) > shown else "")

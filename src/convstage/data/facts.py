@@ -20,12 +20,11 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from ..files import atomic_path
-from ..terminal import track
 from . import cache
-from .cache import UNREADABLE
 from .cache_folder import cache_folder, make_room, mark_used
 from .formats import Source
 from .images import describe, to_pixels
+from .reading import digests, each
 
 #: Part of every key, beside the version of decoding: raise it when other facts are kept.
 VERSION = 1
@@ -137,8 +136,7 @@ def facts(source: Source) -> Facts:
         There is no place for the cache, or a file changed meanwhile.
     """
     count = len(source.items)
-    reading = cache._parallel(lambda index: cache._read(source, index)[1], count)
-    sha256 = list(track(reading, "Reading files", count))
+    sha256 = digests(source)
     key = hashlib.sha256(json.dumps([VERSION, cache.VERSION, sha256]).encode()).hexdigest()[:32]
     path = cache_folder() / f"{key}.facts"
     try:
@@ -171,25 +169,12 @@ def _load(path: Path, count: int) -> dict[str, npt.NDArray[Any]] | None:
 
 def _look_at_all(source: Source, sha256: list[str]) -> dict[str, npt.NDArray[Any]]:
     """Return the facts of every item, as arrays by name."""
-
-    def look(index: int) -> _Image | str:
-        content, sha = cache._read(source, index)
-        if sha != sha256[index]:
-            raise DataError(f"{source.items[index].name} changed while the images were being read.\nStart again.")
-        if sha.startswith(UNREADABLE):
-            return sha.removeprefix(UNREADABLE)
-        try:
-            return look_at(source, content)
-        except DataError as error:
-            return str(error)
-
-    count = len(source.items)
-    seen = list(track(cache._parallel(look, count), "Looking at images", count))
+    seen = list(each(source, sha256, lambda content: look_at(source, content), "Looking at images"))
     reasons = {index: image for index, image in enumerate(seen) if isinstance(image, str)}
     images = [NOTHING if isinstance(image, str) else image for image in seen]
     return {
         **{name: np.array([getattr(image, name) for image in images]) for name in asdict(NOTHING)},
-        "readable": ~np.isin(np.arange(count), list(reasons)),
+        "readable": ~np.isin(np.arange(len(seen)), list(reasons)),
         "items": np.array(list(reasons), np.int64),
         "reasons": np.array(list(reasons.values()), np.str_),
     }

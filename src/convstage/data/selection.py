@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import ConfigError, DataError
+from ..text import examples
 from .source import Item, Source
 
 
@@ -103,7 +104,7 @@ def group_by_name(source: Source, pattern: str) -> Source:
         otherwise = f".*?(?:{pattern})|.*" if expression.groups else f".*?({pattern})|.*"
         raise DataError(
             f"group_regex = {pattern!r} finds no group in {len(missed):,} of {len(groups):,} names: "
-            f"{', '.join(missed[:3])}{', …' if len(missed) > 3 else ''}.\n"
+            f"{examples(missed)}.\n"
             f"Write it so that it fits them; with {otherwise!r} they would be groups of their own."
         )
     items = tuple(replace(item, group=group) for item, group in zip(source.items, groups, strict=True))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import DataError
+from ..text import examples
 from .source import part_named
 from .table import part_in, read_columns
 
@@ -38,9 +39,9 @@ def read_split_file(path: str | Path, names: Sequence[str]) -> dict[str, str]:
         raise DataError(f"the split file {path} cannot be read: {error.strerror or error}.") from None
     missing = sorted(set(parts) - set(names))
     if missing:
-        examples = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
         raise DataError(
-            f"{path} names {len(missing):,} of {len(parts):,} images that the data does not have: {examples}.\n"
+            f"{path} names {len(missing):,} of {len(parts):,} images that the data does not have: "
+            f"{examples(missing)}.\n"
             f"Images are called as in the run folder's split.json, here for instance {names[0]}."
         )
     return parts
@@ -51,8 +52,7 @@ def note_on_unnamed(names: Sequence[str], named: Mapping[str, str], file: str) -
     unnamed = [name for name in names if name not in named]
     if not unnamed:
         return []
-    examples = ", ".join(unnamed[:3]) + (", …" if len(unnamed) > 3 else "")
-    return [f"{len(unnamed):,} left out, since {file} does not name them: {examples}"]
+    return [f"{len(unnamed):,} left out, since {file} does not name them: {examples(unnamed)}"]
 
 
 def _from_table(path: Path) -> dict[str, str]:
