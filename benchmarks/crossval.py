@@ -4,7 +4,7 @@ The images are those published with Ozturk et al. (2020): 500 healthy, 124 coron
 pneumonia. Done cross-validations are stored at once in results/crossval.json and not
 repeated. Prints the table for docs/crossval.md.
 
-    python benchmarks/crossval.py --xray PATH [--recipes default "batch norm"]
+    python benchmarks/crossval.py --xray PATH [--recipes default] [--tasks "healthy, corona"]
 """
 
 import argparse
@@ -26,8 +26,8 @@ BATCH_NORM = "INPUT -> [CONV(16|32|64|128) -> BN -> RELU -> POOL]*4 -> CONV(128)
 LONGER = {"flip": "horizontal", "balance": "off", "epochs": 60, "patience": 60}
 RECIPES: dict[str, dict] = {
     "default": {},
-    "longer, mirrored": LONGER,
-    "batch norm": {**LONGER, "pattern": BATCH_NORM, "learning_rate": 0.003},
+    "longer, mirrored, averaged": {**LONGER, "ema": 0.99, "tta": 5, "monitor": "loss"},
+    "longer, mirrored, batch norm": {**LONGER, "pattern": BATCH_NORM, "learning_rate": 0.003},
 }
 
 
@@ -74,12 +74,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--xray", required=True, help="folder of the radiographs")
     parser.add_argument("--recipes", nargs="*", choices=RECIPES, default=list(RECIPES))
+    parser.add_argument("--tasks", nargs="*", choices=TASKS, default=list(TASKS))
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
 
     rows = json.loads(RESULT.read_text())["rows"] if RESULT.exists() else []
     done = {(row["task"], row["recipe"], row["seed"]) for row in rows}
-    for task in TASKS:
+    for task in arguments.tasks:
         for recipe in arguments.recipes:
             if (task, recipe, arguments.seed) in done:
                 continue

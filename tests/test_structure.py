@@ -15,7 +15,8 @@ MAX_LINES = 400
 #: From the bottom to the top; a module may import from its own line and from those above it only.
 LEVELS = [
     {"errors", "text"},
-    {"sizes", "files", "terminal", "stopping", "machine", "shifts", "resampling", "weighted"},
+    {"sizes", "files", "terminal", "stopping", "machine", "shifts", "resampling", "weighted", "pages"},
+    {"pictures"},
     {"stage", "optimizer", "averaging", "calibration"},
     {"network", "memory"},
     {"pattern"},
@@ -23,7 +24,7 @@ LEVELS = [
     {"config", "run"},
     {"checkpoint", "recipe", "predict", "figures"},
     {"audit", "operating", "verdict", "show", "show_bench", "bench", "step"},
-    {"loop", "rate_finder", "evaluation", "show_folds"},
+    {"loop", "rate_finder", "evaluation", "show_folds", "subject"},
     {"training"},
     {"cross_validation"},
     {"cli"},

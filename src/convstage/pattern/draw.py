@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from ..files import atomic_path
+from ..pictures import plot_style
 from .volumes import (
     CAPTION,
     LINE,
@@ -99,7 +98,7 @@ def draw(plan: Plan, path: str | Path) -> Path:
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise ConfigError(f"the picture must end in .svg, .png or .pdf; got {path.name!r}.")
-    with _style(), atomic_path(path) as temporary:
+    with plot_style(), atomic_path(path) as temporary:
         _figure(plan).savefig(temporary, format=suffix[1:], metadata={"Title": plan.pattern, **FORMATS[suffix]})
     return path
 
@@ -118,17 +117,6 @@ def _figure(plan: Plan) -> Figure:
     axes.set(xlim=(0, sheet.width), ylim=(-sheet.height, 0))
     sheet.paint(axes)
     return made
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Draw alike for everyone, whatever the user's own matplotlib settings are."""
-    import matplotlib
-
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "convstage", "pdf.fonttype": 42})
-        yield
 
 
 def _measure(made: Figure) -> Measure:
