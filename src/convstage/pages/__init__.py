@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def page(name: str, *, data: Any = None, **context: Any) -> str:
+def page(name: str, /, *, data: Any = None, **context: Any) -> str:
     """Return a page as HTML.
 
     Parameters
