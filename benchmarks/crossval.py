@@ -1,8 +1,8 @@
 """Five-fold cross-validation on real radiographs, with the shortcut probe beside it.
 
 The images are those published with Ozturk et al. (2020): 500 healthy, 124 corona, 500
-pneumonia. Done cross-validations are stored at once in results/crossval.json and not
-repeated. Prints the table for docs/crossval.md.
+pneumonia. Done cross-validations are stored at once and not repeated; with --work
+FOLDER, what was cut off is gone on with. Prints the table for docs/crossval.md.
 
     python benchmarks/crossval.py --xray PATH [--recipes default] [--tasks "healthy, corona"]
 """
@@ -10,10 +10,13 @@ repeated. Prints the table for docs/crossval.md.
 import argparse
 import json
 import os
+import re
 import tempfile
+from itertools import product
 from pathlib import Path
 
 import convstage
+from convstage.cross_validation import resume
 from convstage.files import write_json
 from convstage.machine import processor
 from convstage.run import environment
@@ -28,14 +31,26 @@ RECIPES: dict[str, dict] = {
     "default": {},
     "longer, mirrored, averaged": {**LONGER, "ema": 0.99, "tta": 5, "monitor": "loss"},
     "longer, mirrored, batch norm": {**LONGER, "pattern": BATCH_NORM, "learning_rate": 0.003},
+    "longer, mirrored, batch norm, averaged": {
+        **LONGER,
+        "pattern": BATCH_NORM,
+        "learning_rate": 0.003,
+        "ema": 0.99,
+        "tta": 5,
+        "monitor": "loss",
+        "val": 0.1,
+    },
 }
 
 
-def measure(data: str, task: str, recipe: str, seed: int) -> dict:
-    """Cross-validate once; return its figures."""
+def measure(data: str, task: str, recipe: str, seed: int, work: Path) -> dict:
+    """Cross-validate once, in a folder of `work`, or go on with what is there; return its figures."""
     settings = {"size": "160", "classes": TASKS[task], "seed": seed, **RECIPES[recipe]}
-    with tempfile.TemporaryDirectory() as out:
-        result = convstage.crossval(data, folds=5, out=out, **settings).metrics
+    name = re.sub(r"\W+", "-", f"{task} {recipe} {seed}")
+    if (work / name).exists():
+        result = resume(work / name).metrics
+    else:
+        result = convstage.crossval(data, folds=5, out=work, name=name, **settings).metrics
     pooled = result["pooled"]
     return {
         "task": task,
@@ -76,20 +91,22 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="*", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--tasks", nargs="*", choices=TASKS, default=list(TASKS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, help="folder for the runs; otherwise they are not kept")
+    parser.add_argument("--result", type=Path, default=RESULT)
     arguments = parser.parse_args()
 
-    rows = json.loads(RESULT.read_text())["rows"] if RESULT.exists() else []
+    rows = json.loads(arguments.result.read_text())["rows"] if arguments.result.exists() else []
     done = {(row["task"], row["recipe"], row["seed"]) for row in rows}
-    for task in arguments.tasks:
-        for recipe in arguments.recipes:
+    with tempfile.TemporaryDirectory() as folder:
+        for task, recipe in product(arguments.tasks, arguments.recipes):
             if (task, recipe, arguments.seed) in done:
                 continue
-            rows.append(measure(arguments.xray, task, recipe, arguments.seed))
+            rows.append(measure(arguments.xray, task, recipe, arguments.seed, arguments.work or Path(folder)))
             rows.sort(key=lambda row: (list(TASKS).index(row["task"]), list(RECIPES).index(row["recipe"]), row["seed"]))
             machine = {"processor": processor(), "cores": os.cpu_count()}
             what = str(__doc__).split("\n")[0]
-            write_json(RESULT, {"what": what, "machine": machine, "environment": environment(), "rows": rows})
-    print(table(json.loads(RESULT.read_text())))
+            write_json(arguments.result, {"what": what, "machine": machine, "environment": environment(), "rows": rows})
+    print(table(json.loads(arguments.result.read_text())))
 
 
 if __name__ == "__main__":

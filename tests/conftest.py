@@ -65,5 +65,6 @@ def trained(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory, pixe
         learning_rate=0.01,
         batch_size=8,
         augment=False,
+        report=False,
         out=tmp_path_factory.mktemp("runs"),
     )

@@ -1,9 +1,11 @@
 import json
+import shutil
 
 import pytest
 
 from convstage import Run, RunError
 from convstage.run import csv_text, environment
+from support.markup import parsed
 
 
 def test_runs_are_numbered_after_the_data(tmp_path):
@@ -56,3 +58,39 @@ def test_the_environment_is_what_a_result_depends_on():
     facts = environment()
     assert set(facts) == {"python", "platform", "versions", "threads", "stage"}
     json.dumps(facts)
+
+
+def test_a_notebook_shows_figures_and_verdict(trained, tmp_path, monkeypatch):
+    run = Run(shutil.copytree(trained.path, tmp_path / "<b>run & 'one'"))
+    monkeypatch.chdir(tmp_path)
+    html = parsed(run._repr_html_())
+    assert {element.name for element in html.all()} == {"div", "p", "b", "bdi", "table", "caption", "tr", "th", "td"}
+    assert html.one("bdi").text == f"{tmp_path}/<b>run & 'one'"
+    rows = {row.one("th").text: row.one("td").text for row in html.all("tr")}
+    figure = run.metrics["accuracy"]
+    assert rows["accuracy"] == f"100.0% ({100 * figure['low']:.1f}–100.0)"
+    assert html.one("caption").text == "6 test images"
+    assert run.metrics["verdict"]["words"] in html.text
+
+    run.write_report("<!doctype html>")
+    assert parsed(run._repr_html_()).one("a").attributes["href"] == "%3Cb%3Erun%20%26%20%27one%27/report.html"
+
+
+def test_a_notebook_shows_a_run_without_figures(tmp_path):
+    (tmp_path / "config.json").write_text('{"format": 1}')
+    assert "Not evaluated yet." in parsed(Run.open(tmp_path)._repr_html_()).text
+
+
+def test_a_run_has_no_report_card_or_unreadable_files_until_they_are_written(tmp_path):
+    run = Run(tmp_path)
+    assert (run.report, run.card, run.unreadable) == (None, None, [])
+    run.write_report("<p>")
+    run.write_card("# Card")
+    run.write_unreadable([("a, b.png", "empty")])
+    assert (run.report, run.card, run.unreadable) == (tmp_path / "report.html", "# Card", [("a, b.png", "empty")])
+
+
+def test_a_damaged_card_is_refused(tmp_path):
+    (tmp_path / "CARD.md").write_bytes(b"\xff\xfe")
+    with pytest.raises(RunError, match=r"CARD\.md cannot be read: "):
+        Run(tmp_path).card  # noqa: B018

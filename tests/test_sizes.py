@@ -20,9 +20,9 @@ def positions(n: int, f: int, s: int, before: int, after: int) -> list[range]:
 
 @st.composite
 def axes(draw: st.DrawFn) -> tuple[int, int, int, int, int]:
-    """A map's side, filter size, stride, and padding on both sides, less than the filter."""
+    """A map's side, filter size, stride, and padding on both sides, also more than the filter."""
     n, f, s = draw(st.integers(1, 30)), draw(st.integers(1, 9)), draw(st.integers(1, 7))
-    return n, f, s, draw(st.integers(0, f - 1)), draw(st.integers(0, f - 1))
+    return n, f, s, draw(st.integers(0, 2 * f)), draw(st.integers(0, 2 * f))
 
 
 @settings(deadline=None)

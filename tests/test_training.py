@@ -21,7 +21,8 @@ def folder(tmp_path, make_folder):
 
 
 def quick(folder, tmp_path, **settings):
-    return train(folder, **{"pattern": PATTERN, "epochs": 3, "batch_size": 5, "out": tmp_path / "runs"} | settings)
+    settings = {"pattern": PATTERN, "epochs": 3, "batch_size": 5, "report": False, "out": tmp_path / "runs"} | settings
+    return train(folder, **settings)
 
 
 def weights(run: convstage.Run, file: str = MODEL) -> str:
@@ -29,12 +30,12 @@ def weights(run: convstage.Run, file: str = MODEL) -> str:
 
 
 def test_training_learns_and_fills_the_run_folder(folder, tmp_path):
-    run = quick(folder, tmp_path, epochs=12, learning_rate=0.01, augment=False)
+    run = quick(folder, tmp_path, epochs=12, learning_rate=0.01, augment=False, report=True)
     assert run.metrics["accuracy"]["value"] == 1.0
     losses = [float(row["train_loss"]) for row in run.history]
     assert losses[-1] < 0.3 * losses[0]
     tables = "audit.json config.json history.csv metrics.json predictions.csv split.json"
-    files = [*tables.split(), "last.safetensors", "model.safetensors"]
+    files = [*tables.split(), "last.safetensors", "model.safetensors", "report.html", "CARD.md"]
     assert sorted(path.name for path in run.path.iterdir()) == sorted(files)
     assert {row["part"] for row in run.split} == {"train", "val", "test"}
     stored = run.config
@@ -142,7 +143,7 @@ def test_a_run_cut_off_before_its_first_checkpoint_begins_anew(folder, tmp_path,
 
 
 def test_resuming_a_finished_run_changes_nothing(folder, tmp_path):
-    run = quick(folder, tmp_path)
+    run = quick(folder, tmp_path, report=True)
     before = {path.name: path.read_bytes() for path in run.path.iterdir()}
     resume(run.path)
     assert {path.name: path.read_bytes() for path in run.path.iterdir()} == before

@@ -16,20 +16,24 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .comparison import Comparison, compare
     from .config import Config
     from .cross_validation import CrossValidation, crossval
     from .errors import ConfigError, ConvstageError, DataError, PatternError, RunError, TrainingError, TrainingStopped
     from .evaluation import evaluate
     from .pattern import Family, Pattern, Plan
     from .predict import Classifier, Prediction, load
+    from .report import write_report
     from .run import Run
     from .training import resume, train
+    from .walkthrough import Walk, walk
 
 __version__ = version("convstage")
 
 #: Public name -> module. Imported on first use: planning a pattern needs no torch, and `--help` needs nothing.
 _HOMES = {
     "Classifier": "predict",
+    "Comparison": "comparison",
     "Config": "config",
     "ConfigError": "errors",
     "ConvstageError": "errors",
@@ -44,11 +48,15 @@ _HOMES = {
     "RunError": "errors",
     "TrainingError": "errors",
     "TrainingStopped": "errors",
+    "Walk": "walkthrough",
+    "compare": "comparison",
     "crossval": "cross_validation",
     "evaluate": "evaluation",
     "load": "predict",
     "resume": "training",
     "train": "training",
+    "walk": "walkthrough",
+    "write_report": "report",
 }
 
 __all__ = [*_HOMES, "__version__"]

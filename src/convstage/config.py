@@ -76,6 +76,7 @@ class Config(BaseModel):
     patience: int = Field(12, ge=1, description="Epochs without a better figure until training stops.")
 
     audit: bool = Field(True, description="Look for duplicates, leaks and shortcuts in the data before training.")
+    report: bool = Field(True, description="Write report.html and CARD.md at the end.")
     seed: int = Field(0, ge=0, lt=2**32, description="Fixes the split, the weights and the order of the images.")
     device: str = Field("auto", description="cpu, cuda, or auto: cuda where there is one.")
     threads: int | None = Field(None, ge=1, le=1024, description="Processor threads; all when not given.")

@@ -14,8 +14,6 @@ The last two are written when all folds are done.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,27 +24,25 @@ import numpy.typing as npt
 from .audit import audit
 from .config import Config, make_config
 from .data import Dataset, restore_dataset
-from .data.split import TEST, TRAIN, VAL, split
+from .data.split import TEST, TRAIN, split
 from .data.split import folds as draw_folds
-from .errors import ConfigError, RunError, TrainingStopped
+from .errors import ConfigError
 from .evaluation import Images, own_verdict, worst_mistakes
 from .figures import OVERALL, all_figures
-from .files import read_json, write_json
+from .files import write_json
 from .pattern import Pattern, Plan
 from .predict import describe_model
-from .run import Run, check_layout, check_new
+from .run import Run, check_new
+from .series import Series, spread, train_next
 from .terminal import console
-from .training import begin, fit, introduce, keep_audit, prepare
+from .training import introduce, keep_audit, prepare
 
-FORMAT = 1
-SETUP = "folds.json"
-RESULT = "crossval.json"
 #: More folds than this take longer than anyone waits, and tell no more.
 MOST = 100
 
 
 @dataclass(frozen=True)
-class CrossValidation:
+class CrossValidation(Series):
     """The folder of a cross-validation.
 
     Attributes
@@ -55,24 +51,17 @@ class CrossValidation:
         The folder.
     """
 
-    path: Path
+    LAYOUT = 1
+    SETUP = "folds.json"
+    RESULT = "crossval.json"
+    WHAT = "cross-validation"
+    PARTS = "folds"
+    COMMAND = "crossval"
 
-    @classmethod
-    def open(cls, path: str | Path) -> CrossValidation:
-        """Open an existing folder.
+    def _repr_html_(self) -> str:
+        from .show import notebook_html
 
-        Raises
-        ------
-        RunError
-            No such folder, or one of a later layout.
-        """
-        check_layout(path, SETUP, FORMAT, "folder of a cross-validation", "crossval")
-        return cls(Path(path))
-
-    @property
-    def setup(self) -> dict[str, Any]:
-        """Settings, data, and the fold of every image."""
-        return dict(read_json(self.path / SETUP))
+        return notebook_html(self.path, self.metrics["pooled"] if self.is_done else None)
 
     @property
     def runs(self) -> list[Run]:
@@ -82,21 +71,6 @@ class CrossValidation:
     def run(self, fold: int) -> Run:
         """Return the run of a fold, counted from 1; its folder need not be there yet."""
         return Run(self.path / f"fold-{fold}")
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """Figures of the folds and of all predictions together.
-
-        Raises
-        ------
-        RunError
-            Not all folds are done.
-        """
-        if not (self.path / RESULT).is_file():
-            raise RunError(
-                f"{self.path} is not through all its folds yet.\nGo on with: convstage crossval --resume {self.path}"
-            )
-        return dict(read_json(self.path / RESULT))
 
     @property
     def predictions(self) -> list[dict[str, str]]:
@@ -160,14 +134,14 @@ def crossval(data: str | Path, *, folds: int = 5, config: str | Path | None = No
     ]
     Run(found.path).write_unreadable(dataset.unreadable)
     setup = {
-        "format": FORMAT,
+        "format": found.LAYOUT,
         "data": dataset.source,
         "folds": folds,
         "settings": ready.config.model_dump(),
         "model": describe_model(plan, dataset.classes, dataset.geometry, dataset.standardisation),
         "images": rows,
     }
-    write_json(found.path / SETUP, setup)
+    write_json(found.path / found.SETUP, setup)
     introduce(found.path, dataset, plan, f"{folds} folds")
     if any(item.part for item in ready.source.items):
         console.print("The parts that the data names are not used: every image is tested once.", soft_wrap=True)
@@ -199,31 +173,10 @@ def _go_on(found: CrossValidation, config: Config, dataset: Dataset, plan: Plan)
     for fold, run in enumerate(found.runs, 1):
         if run.has_metrics:
             continue
-        if run.is_begun:
-            run.sweep()
-            divided = dataset.with_parts(np.array([row["part"] for row in run.split]))
-        else:
-            shutil.rmtree(run.path, ignore_errors=True)  # cut off before it held all that is needed to go on
-            divided = dataset.with_parts(_parts(dataset, fold_of == fold, config))
-            run = begin(config.model_copy(update={"out": str(found.path), "name": run.path.name}), divided, plan)
-        _hand_down_audit(found, run)
-        counts = ", ".join(f"{part} {len(divided.rows(part)):,}" for part in (TRAIN, VAL, TEST))
-        console.print(f"fold {fold} of {setup['folds']}: {counts}", highlight=False)
-        try:
-            fit(run, divided, plan)
-        except TrainingStopped as stopped:
-            raise TrainingStopped(found.path, stopped.signal, "crossval") from None
+        parts = [row["part"] for row in run.split] if run.is_begun else _parts(dataset, fold_of == fold, config)
+        train_next(found, run, config, dataset.with_parts(np.array(parts)), plan, f"fold {fold} of {setup['folds']}")
     _summarise(found, dataset)
     return found
-
-
-def _hand_down_audit(found: CrossValidation, run: Run) -> None:
-    """Let a fold compare its network with the shortcut, which was probed once for all."""
-    whole = Run(found.path)
-    if (audited := whole.audit) is not None:
-        run.write_audit(audited)
-    if shortcut := whole.shortcut:
-        run.write_shortcut(list(shortcut[0]), [list(row.values()) for row in shortcut])
 
 
 def _parts(dataset: Dataset, tested: npt.NDArray[np.bool_], config: Config) -> npt.NDArray[np.str_]:
@@ -255,10 +208,10 @@ def _summarise(found: CrossValidation, dataset: Dataset) -> None:
         "classes": list(dataset.classes),
         "folds": len(per_fold),
         "per_fold": per_fold,
-        "over_folds": {name: _spread([row[name] for row in per_fold]) for name in OVERALL},
+        "over_folds": {name: spread([row[name] for row in per_fold]) for name in OVERALL},
         "pooled": _pooled(found, dataset),
     }
-    write_json(found.path / RESULT, result)
+    write_json(found.path / found.RESULT, result)
 
 
 def _pooled(found: CrossValidation, dataset: Dataset) -> dict[str, Any]:
@@ -282,9 +235,3 @@ def _of_fold(fold: int, run: Run) -> dict[str, Any]:
     metrics = run.metrics
     figures = {name: metrics[name] and metrics[name]["value"] for name in OVERALL}
     return {"fold": fold, "run": run.path.name, "epochs": len(run.history), "images": metrics["images"], **figures}
-
-
-def _spread(values: Sequence[float | None]) -> dict[str, float] | None:
-    """Return mean and standard deviation over the folds that have the figure."""
-    known = [value for value in values if value is not None]
-    return {"mean": float(np.mean(known)), "std": float(np.std(known, ddof=1))} if len(known) > 1 else None

@@ -124,7 +124,7 @@ def evaluate(
         metrics["operating_point"] = _operating_point(target, classifier, dataset, images, probabilities)
     where = _folder(run, images, part, own=data is None)
     where.write_unreadable(images.unreadable)
-    where.write_evaluation(metrics, *_table(images, probabilities, classifier.classes))
+    where.write_evaluation(metrics, *prediction_table(images, probabilities, classifier.classes))
     return metrics
 
 
@@ -296,7 +296,9 @@ def worst_mistakes(images: Images, probabilities: Floats, classes: Sequence[str]
     ]
 
 
-def _table(images: Images, probabilities: Floats, classes: Sequence[str]) -> tuple[list[str], list[list[Any]]]:
+def prediction_table(
+    images: Images, probabilities: Floats, classes: Sequence[str]
+) -> tuple[list[str], list[list[Any]]]:
     """Return header and lines of ``predictions.csv``."""
     predicted = probabilities.argmax(axis=1)
     header = ["image", "truth", "prediction", "probability", *(f"p({name})" for name in classes)]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .errors import ConfigError, DataError
 from .files import atomic_path
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ Floats = npt.NDArray[np.floating[Any]]
 
 #: matplotlib's names: one lightness that only rises, and ColorBrewer's safe pair of hues.
 SEQUENTIAL, DIVERGING = "cividis", "RdBu_r"
+#: Formats of drawings, and the metadata that would otherwise hold the time of drawing.
+FORMATS: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".png": {}, ".pdf": {"CreationDate": None}}
 #: What has no value: NaN and infinities.
 NO_VALUE = (255, 0, 255)
 
@@ -189,3 +192,35 @@ def svg(figure: Figure) -> str:
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
+
+
+def check_drawing(path: str | Path) -> None:
+    """Refuse a file name that no drawing can be written to, before anything is drawn.
+
+    Raises
+    ------
+    ConfigError
+        Another suffix than one of `FORMATS`.
+    """
+    if Path(path).suffix.lower() not in FORMATS:
+        raise ConfigError(f"the picture must end in .svg, .png or .pdf; got {Path(path).name!r}.")
+
+
+def save_figure(figure: Figure, path: str | Path, title: str) -> Path:
+    """Write a matplotlib figure; the suffix is the format. The same figure always gives the same bytes.
+
+    Raises
+    ------
+    ConfigError
+        Another suffix than .svg, .png or .pdf.
+    DataError
+        The file cannot be written.
+    """
+    check_drawing(path)
+    path, suffix = Path(path), Path(path).suffix.lower()
+    try:
+        with plot_style(), atomic_path(path) as temporary:
+            figure.savefig(temporary, format=suffix[1:], metadata={"Title": title, **FORMATS[suffix]})
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}.") from None
+    return path

@@ -10,6 +10,9 @@
     calibration.json     the temperature that probabilities are corrected by; only after --calibrate
     metrics.json         figures of the evaluation
     predictions.csv      every test image: truth, prediction, probabilities
+    report.html          all of this as one page that needs no other file
+    CARD.md              the model card
+    explanations/<image>/  page and pictures of `convstage explain`
     evaluations/<data>/  the same two for other data or another part
 
 Every file is written whole or not at all; tensors carry a digest.
@@ -51,6 +54,8 @@ PREDICTIONS = "predictions.csv"
 AUDIT = "audit.json"
 SHORTCUT = "shortcut.csv"
 RATES = "lr-finder.csv"
+REPORT = "report.html"
+CARD = "CARD.md"
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,12 @@ class Run:
         """List files that could not be used, by path and reason; writes nothing when there are none."""
         if files:
             self._write_csv(UNREADABLE, ("file", "reason"), files)
+
+    @property
+    def unreadable(self) -> list[tuple[str, str]]:
+        """Files that could not be used, by path and reason."""
+        listed = self._read_csv(UNREADABLE) if (self.path / UNREADABLE).is_file() else []
+        return [(row["file"], row["reason"]) for row in listed]
 
     def write_audit(self, audit: Mapping[str, Any]) -> None:
         """Store what may mislead in the data, see `convstage.audit`."""
@@ -225,6 +236,34 @@ class Run:
     def predictions(self) -> list[dict[str, str]]:
         """Predictions of the last evaluation, as text."""
         return self._read_csv(PREDICTIONS)
+
+    def write_report(self, html: str) -> None:
+        """Store the report, see `convstage.report`."""
+        write_text(self.path / REPORT, html)
+
+    @property
+    def card(self) -> str | None:
+        """The model card; None when none was written."""
+        try:
+            return (self.path / CARD).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"{self.path / CARD} cannot be read: {error}.") from None
+
+    def write_card(self, text: str) -> None:
+        """Store the model card."""
+        write_text(self.path / CARD, text)
+
+    @property
+    def report(self) -> Path | None:
+        """The report; None when none was written."""
+        return self.path / REPORT if (self.path / REPORT).is_file() else None
+
+    def _repr_html_(self) -> str:
+        from .show import notebook_html
+
+        return notebook_html(self.path, self.metrics if self.has_metrics else None, self.report)
 
     def _write_csv(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         write_text(self.path / name, csv_text(columns, rows))

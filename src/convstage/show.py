@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from rich import box
 from rich.console import Console
@@ -43,17 +46,34 @@ PER_CLASS = {
     "auroc": "AUROC",
     "average_precision": "average precision",
 }
-SHARES = ("accuracy", "balanced_accuracy", "calibration_error", "sensitivity", "specificity", "precision")
+#: Figures of an operating point.
+AT_THRESHOLD = {
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "precision": "precision",
+    "negative_predictive_value": "negative predictive value",
+    "accuracy": "accuracy",
+    "f1": "F1",
+}
+SHARES = (
+    "accuracy",
+    "balanced_accuracy",
+    "calibration_error",
+    "sensitivity",
+    "specificity",
+    "precision",
+    "negative_predictive_value",
+)
 
 
 def show_metrics(metrics: dict[str, Any]) -> None:
     """Print what an evaluation has found: overall, per class, confusion matrix, mistakes, verdict."""
     console = output()
     _say(console, f"{metrics['images']:,} {PARTS[metrics['part']]} of {metrics['data']}")
-    if metrics.get("learned") and metrics["part"] != "train":
-        _say(console, f"Beware: the network was trained on {metrics['learned']:,} of them.")
+    if beware := learned_words(metrics):
+        _say(console, beware)
     for name, title in OVERALL.items():
-        _say(console, f"  {title:<18} {_figure(name, metrics[name])}")
+        _say(console, f"  {title:<18} {figure_words(name, metrics[name])}")
     names = list(PER_CLASS)
     for chosen in [names] if console.width >= WIDE else [names[:3], names[3:]]:
         console.print(_per_class(metrics, chosen))
@@ -61,7 +81,7 @@ def show_metrics(metrics: dict[str, Any]) -> None:
         console.print(_confusion(metrics))
     _mistakes(console, metrics.get("mistakes", []))
     if metrics.get("calibration"):
-        _say(console, f"{_calibration(metrics['calibration'])}\n")
+        _say(console, f"{calibration_words(metrics['calibration'])}\n")
     if "operating_point" in metrics:
         _operating_point(console, metrics["operating_point"])
     if "verdict" in metrics:
@@ -69,12 +89,27 @@ def show_metrics(metrics: dict[str, Any]) -> None:
     _say(console, f"In parentheses: {metrics['intervals']}.")
 
 
+def learned_words(metrics: dict[str, Any]) -> str:
+    """Return the warning that the network was trained on some of the images; empty when it was not, or on all."""
+    count = metrics.get("learned")
+    return f"Beware: the network was trained on {count:,} of them." if count and metrics["part"] != "train" else ""
+
+
 def _say(console: Console, text: str) -> None:
     """Print a line as it is: names may hold brackets, which rich takes for markup."""
     console.print(text, markup=False, soft_wrap=True)
 
 
-def _figure(name: str, figure: dict[str, float] | None) -> str:
+def figure_words(name: str, figure: dict[str, float] | None) -> str:
+    """Return a figure with its interval, in percent where it is a share; a dash where it is undefined.
+
+    Examples
+    --------
+    >>> figure_words("accuracy", {"value": 0.9, "low": 0.8, "high": 0.95})
+    '90.0% (80.0–95.0)'
+    >>> figure_words("auroc", {"value": 0.9, "low": 0.8, "high": 0.95})
+    '0.900 (0.800–0.950)'
+    """
     if figure is None:
         return "–"
     value, low, high = figure["value"], figure["low"], figure["high"]
@@ -83,13 +118,57 @@ def _figure(name: str, figure: dict[str, float] | None) -> str:
     return f"{value:.3f} ({low:.3f}–{high:.3f})"
 
 
+def difference_words(difference: dict[str, float]) -> str:
+    """Return a difference of two figures with its interval, all with their signs.
+
+    Examples
+    --------
+    >>> difference_words({"value": 0.1, "low": -0.05, "high": 0.2})
+    '+0.100 (-0.050 to +0.200)'
+    """
+    return f"{difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
+
+
+def notebook_html(path: Path, metrics: dict[str, Any] | None, page: Path | None = None) -> str:
+    """Return what a notebook shows of a folder of results: where it is, its figures, the verdict.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    metrics : dict or None
+        As an evaluation gives them; None where there are none yet.
+    page : Path, optional
+        A page to link to.
+    """
+    from markupsafe import Markup
+
+    parts = [Markup("<p><b><bdi>{}</bdi></b></p>").format(path)]
+    if metrics is None:
+        parts.append(Markup("<p>Not evaluated yet.</p>"))
+    else:
+        row = Markup('<tr><th style="text-align: left">{}</th><td>{}</td></tr>')
+        told = Markup("").join(row.format(title, figure_words(name, metrics[name])) for name, title in OVERALL.items())
+        about = f"{metrics['images']:,} {PARTS[metrics['part']]}"
+        parts.append(Markup("<table><caption>{}</caption>{}</table>").format(about, told))
+        words = [learned_words(metrics), (metrics.get("verdict") or {}).get("words", "")]
+        parts += [Markup("<p>{}</p>").format(text) for text in words if text]
+    if page is not None:
+        parts.append(
+            Markup('<p><a href="{}">{}</a></p>').format(
+                quote(os.path.relpath(page), errors="surrogateescape"), page.name
+            )
+        )
+    return Markup("<div>{}</div>").format(Markup("").join(parts))
+
+
 def _per_class(metrics: dict[str, Any], names: list[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("class", min_width=5, overflow="fold")
     for title in ("images", *(PER_CLASS[name] for name in names)):
         table.add_column(title, justify="right", no_wrap=True)
     for label, row in metrics["per_class"].items():
-        table.add_row(Text(label), f"{row['images']:,}", *(_figure(name, row[name]) for name in names))
+        table.add_row(Text(label), f"{row['images']:,}", *(figure_words(name, row[name]) for name in names))
     return table
 
 
@@ -113,7 +192,7 @@ def _mistakes(console: Console, mistakes: list[dict[str, Any]]) -> None:
         _say(console, "")
 
 
-def _calibration(calibration: dict[str, Any]) -> str:
+def calibration_words(calibration: dict[str, Any]) -> str:
     """Return what was done to the probabilities, in words."""
     error = calibration["calibration_error"]
     return (
@@ -131,10 +210,8 @@ def _operating_point(console: Console, point: dict[str, Any]) -> None:
         console,
         f"a {target} of {share:g} on {validation['images']:,} validation images ({validation['positives']:,} positive)",
     )
-    titles = {"negative_predictive_value": "negative predictive value"}
-    for name in ("sensitivity", "specificity", "precision", "negative_predictive_value", "accuracy", "f1"):
-        title = titles.get(name, PER_CLASS.get(name, name))
-        _say(console, f"  {title:<25} {_figure('precision' if name in titles else name, point[name])}")
+    for name, title in AT_THRESHOLD.items():
+        _say(console, f"  {title:<25} {figure_words(name, point[name])}")
     counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in point["confusion"].items())
     _say(console, f"  {counts}")
     if point["warning"]:
@@ -144,13 +221,12 @@ def _operating_point(console: Console, point: dict[str, Any]) -> None:
 
 def _verdict(console: Console, verdict: dict[str, Any]) -> None:
     """Print the network's figure and the shortcut's side by side, and what follows."""
-    _say(console, f"AUROC of the network   {_figure('auroc', verdict['network'])}")
+    _say(console, f"AUROC of the network   {figure_words('auroc', verdict['network'])}")
     if verdict["shortcut"]:
         difference = verdict["difference"]
-        _say(console, f"AUROC of the shortcut  {_figure('auroc', verdict['shortcut'])}  {verdict['cue']} alone")
+        _say(console, f"AUROC of the shortcut  {figure_words('auroc', verdict['shortcut'])}  {verdict['cue']} alone")
         _say(
             console,
-            f"difference            {difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
-            f"  on the same {verdict['images']:,} images",
+            f"difference            {difference_words(difference)}  on the same {verdict['images']:,} images",
         )
     _say(console, f"{verdict['words']}\n")

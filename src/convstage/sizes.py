@@ -131,12 +131,12 @@ def taps(n: int, f: int, s: int, before: int, after: int) -> int:
     if positions < 1:
         return 0
     missing_last = (positions - 1) * s + f - before - n
-    return positions * f - _series(before, s, positions) - _series(missing_last, s, positions)
+    return positions * f - _missing(before, f, s, positions) - _missing(missing_last, f, s, positions)
 
 
-def _series(first: int, step: int, most: int) -> int:
-    """Return first + (first - step) + …, as long as terms are positive, `most` terms at most."""
-    if first <= 0:
-        return 0
-    terms = min(most, -(-first // step))
-    return terms * first - step * terms * (terms - 1) // 2
+def _missing(first: int, f: int, step: int, most: int) -> int:
+    """Return first + (first - step) + …, each at most f, as long as terms are positive, `most` terms at most."""
+    whole = min(most, max(0, (first - f) // step + 1))  # windows that lie in the padding altogether
+    first -= whole * step
+    terms = min(most - whole, max(0, -(-first // step)))
+    return whole * f + terms * first - step * terms * (terms - 1) // 2

@@ -31,6 +31,7 @@ from .pattern import Pattern, Plan
 from .predict import describe_model
 from .rate_finder import find_rate
 from .recipe import default_batch, default_pattern, make_optimizer
+from .report import write_report
 from .run import Run, check_new
 from .shifts import choose_shifts
 from .terminal import console
@@ -78,7 +79,7 @@ def train(data: str | Path, *, config: str | Path | None = None, **settings: Any
     introduce(run.path, ready.dataset, ready.plan, parts)
     if found is not None:
         keep_audit(run, found)
-    return fit(run, ready.dataset, ready.plan)
+    return _report(fit(run, ready.dataset, ready.plan), ready.dataset)
 
 
 def resume(path: str | Path) -> Run:
@@ -94,7 +95,7 @@ def resume(path: str | Path) -> Run:
     model = run.config["model"]
     dataset = restore_dataset(run.config["data"], run.split, model)
     plan = Pattern(model["pattern"]).plan(tuple(model["image"]), len(model["classes"]))
-    return fit(run, dataset, plan)
+    return _report(fit(run, dataset, plan), dataset)
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def prepare(data: str | Path, config: Config) -> Ready:
     device(config)
     name, source = open_source(data, classes=config.classes, group_regex=config.group_regex)
     pattern = None if config.pattern is None else Pattern(config.pattern)
-    geometry = choose_geometry(source, **_wanted_geometry(config, pattern))
+    geometry = choose_geometry(source, **wanted_geometry(config, pattern))
     pattern = pattern or Pattern(default_pattern(*geometry.size))
     # Before anything is decoded: a pattern that does not fit costs nothing.
     plan = pattern.plan(geometry.shape, len(source.classes))
@@ -198,6 +199,19 @@ def _calibrate(run: Run, dataset: Dataset) -> None:
         console.print(f"not calibrated: {error}", highlight=False, markup=False, soft_wrap=True)
 
 
+def _report(run: Run, dataset: Dataset) -> Run:
+    """Write the report, if it is wanted; without one, the training was no less good."""
+    config = make_config(**run.config["settings"])
+    if config.report:
+        try:
+            with _quiet_torch(config.threads):
+                write_report(run, dataset)
+        except (DataError, OSError) as error:
+            told = f"no report: {error}\nWrite it later: convstage report {run.path}"
+            console.print(told, highlight=False, markup=False, soft_wrap=True)
+    return run
+
+
 def keep_audit(run: Run, found: Audit) -> None:
     """Store what may mislead in the data, and say it in a few lines."""
     run.write_audit(found.to_dict())
@@ -223,7 +237,7 @@ def introduce(folder: Path, dataset: Dataset, plan: Plan, parts: str) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _wanted_geometry(config: Config, pattern: Pattern | None) -> dict[str, Any]:
+def wanted_geometry(config: Config, pattern: Pattern | None) -> dict[str, Any]:
     """Return what settings and pattern say of the images; the settings come first."""
     size = None if config.size is None else parse_size(config.size)
     channels = None if config.channels == "auto" else config.channels

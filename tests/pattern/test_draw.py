@@ -14,7 +14,7 @@ import pytest
 from matplotlib.image import imread
 from matplotlib.patches import Polygon
 
-from convstage.errors import ConfigError
+from convstage.errors import ConfigError, DataError
 from convstage.pattern import LAYERS, Pattern, Plan
 from convstage.pattern.draw import _figure, draw
 from convstage.pattern.layers import Activation
@@ -219,7 +219,7 @@ def test_a_failed_drawing_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest
         raise OSError("disk full")
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(DataError, match=r"net\.svg cannot be written: disk full"):
         draw(plan_of(*DEEP), tmp_path / "net.svg")
     assert [path.name for path in tmp_path.iterdir()] == ["net.svg"]
     assert (tmp_path / "net.svg").read_bytes() == old

@@ -10,7 +10,7 @@ import click
 from .train import given, options, refuse_with_resume
 
 
-@click.command(params=options("test", "split_file"))
+@click.command(params=options("test", "split_file", "report"))
 @click.argument("data", required=False)
 @click.option("-k", "--folds", type=int, metavar="N", help="How many turns, each with other images for the test. [5]")
 @click.option("-c", "--config", "file", metavar="FILE", help="YAML file of settings; flags overrule it.")

@@ -75,4 +75,6 @@ def command(data: str | None, file: str | None, run: str | None, as_json: bool, 
         return
     if metrics:
         show_metrics(metrics)
+    if result.report:
+        click.echo(f"report: {result.report}")
     click.echo(f"run folder: {result.path}")

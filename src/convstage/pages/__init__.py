@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -22,19 +23,21 @@ if TYPE_CHECKING:
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def page(name: str, /, *, data: Any = None, **context: Any) -> str:
+def page(name: str, /, *, scripts: Sequence[str] = (), data: Any = None, **context: Any) -> str:
     """Return a page as HTML.
 
     Parameters
     ----------
     name : str
         Of the page's files in this folder.
+    scripts : sequence of str
+        Names of the files of its script, in order, where they are several.
     data : optional
         Plain data for the page's script, which finds it as JSON in the element ``#data``.
     **context
         What the template names; text is escaped. SVG that we drew ourselves goes in as `Markup`.
     """
-    script = _content(f"{name}.js")
+    script = "".join(_content(f"{one}.js") for one in scripts or (name,))
     sources = f"; script-src '{_hash(script)}'" if script else ""
     return _environment().get_template(f"{name}.html").render(
         policy=Markup(POLICY + sources),  # noqa: S704  # a constant and a hash

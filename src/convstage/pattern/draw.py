@@ -6,9 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError
-from ..files import atomic_path
-from ..pictures import plot_style
+from ..pictures import check_drawing, plot_style, save_figure
 from .volumes import (
     CAPTION,
     LINE,
@@ -32,9 +30,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .plan import Plan
-
-#: The formats, and the metadata that would otherwise hold the time of drawing.
-FORMATS: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".png": {}, ".pdf": {"CreationDate": None}}
 
 #: Okabe and Ito's palette, which people of all colour vision can tell apart; data that no layer computes is grey.
 COLOURS = {
@@ -93,14 +88,13 @@ def draw(plan: Plan, path: str | Path) -> Path:
     ------
     ConfigError
         Another suffix.
+    DataError
+        The file cannot be written.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        raise ConfigError(f"the picture must end in .svg, .png or .pdf; got {path.name!r}.")
-    with plot_style(), atomic_path(path) as temporary:
-        _figure(plan).savefig(temporary, format=suffix[1:], metadata={"Title": plan.pattern, **FORMATS[suffix]})
-    return path
+    check_drawing(path)
+    with plot_style():
+        figure = _figure(plan)
+    return save_figure(figure, path, plan.pattern)
 
 
 def _figure(plan: Plan) -> Figure:

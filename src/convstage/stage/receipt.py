@@ -7,8 +7,7 @@ so that it costs the same on a large image as on a small one.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ConfigError
 from ..sizes import Padding, Pair
 from .reference import POOLINGS, Array, CrossCorrelation, activate, pool_window, quiet, winner
+from .writing import abbreviated, added, guarded, numerators, products, summands, written
 
 #: Row and column, and the number of the filter; with a single filter it may be left out.
 Cell = Pair | tuple[int, int, int]
@@ -88,28 +88,28 @@ class Receipt:
         (1×3) + (2×(-4)) + 0.5 = 3 + (-8) + 0.5 = -4.5
         """
         scale = 1 if denominator is None else denominator
-        weights = self.weights if denominator is None else _numerators(self.weights, denominator)
+        weights = self.weights if denominator is None else numerators(self.weights, denominator)
         channels = [
-            _sum(_products(self.patch[:, :, c].flat, weights[:, :, c].flat, decimals), terms)
+            added(products(self.patch[:, :, c].flat, weights[:, :, c].flat, decimals), terms)
             for c in range(weights.shape[2])
         ]
         # Sum of products, sum of channels, sum of all: as many of these steps as say something new.
         steps = [channels[0]]
         if len(channels) > 1:
-            steps = [_sum([f"({channel})" for channel in channels], terms)]
-            steps.append(_sum(_summands(self.products.sum(axis=(0, 1)) * scale, decimals), terms))
+            steps = [added([f"({channel})" for channel in channels], terms)]
+            steps.append(added(summands(self.products.sum(axis=(0, 1)) * scale, decimals), terms))
         if denominator is not None:
             steps = [f"({step})/{denominator}" for step in steps]
-            steps.append(f"{_write(self.total * denominator, decimals)}/{denominator}")
+            steps.append(f"{written(self.total * denominator, decimals)}/{denominator}")
         elif self.bias is not None and len(channels) == 1:
-            steps.append(_write(self.total, decimals))
+            steps.append(written(self.total, decimals))
         if self.bias is not None:
-            steps = [f"{step} + {_guarded(_write(self.bias, decimals))}" for step in steps]
-        return " = ".join([*steps, _write(self.before, decimals)])
+            steps = [f"{step} + {guarded(written(self.bias, decimals))}" for step in steps]
+        return " = ".join([*steps, written(self.before, decimals)])
 
     def activation_arithmetic(self, decimals: int = 2) -> str:
         """Write what the non-linearity made of the value, such as ``relu(-0.11) = 0``."""
-        before, after = _write(self.before, decimals), _write(self.after, decimals)
+        before, after = written(self.before, decimals), written(self.after, decimals)
         return after if self.activation is None else f"{self.activation}({before}) = {after}"
 
 
@@ -157,15 +157,15 @@ class PoolReceipt:
         'max(0, 1, 0, 0.11) = 1'
         """
         scale, over = (1, "") if denominator is None else (denominator, f"/{denominator}")
-        values = self.window.ravel() if denominator is None else _numerators(self.window.ravel(), denominator)
+        values = self.window.ravel() if denominator is None else numerators(self.window.ravel(), denominator)
         if self.kind == "max":
-            parts = _abbreviate([_write(value, decimals) + over for value in values], terms)
-            steps = [f"max({', '.join(parts)})", *([_write(self.value * scale, decimals) + over] if over else [])]
+            parts = abbreviated([written(value, decimals) + over for value in values], terms)
+            steps = [f"max({', '.join(parts)})", *([written(self.value * scale, decimals) + over] if over else [])]
         else:
-            total = _write(float(values.sum()), decimals)
-            steps = [f"({_sum(_summands(values, decimals, over), terms)})/{len(values)}"]
+            total = written(float(values.sum()), decimals)
+            steps = [f"({added(summands(values, decimals, over), terms)})/{len(values)}"]
             steps.append(f"{total}/{len(values) * scale}")
-        return " = ".join([*steps, _write(self.value, decimals)])
+        return " = ".join([*steps, written(self.value, decimals)])
 
 
 def receipt(
@@ -295,60 +295,3 @@ def _place(cell: Sequence[int], shape: tuple[int, int, int]) -> tuple[int, int, 
         valid = ", ".join(f"{axis} 0 to {size - 1}" for axis, size in axes)
         raise ConfigError(f"cell {place} is not in the map, which has {valid}")
     return place[0], place[1], place[2]
-
-
-# ------------------------------------------------------------ numbers in writing
-
-
-def _write(value: float, decimals: int) -> str:
-    """Write a number with as many decimals as it needs and may have: 1, 0.5, but 0.50 for 0.501."""
-    if math.isfinite(value):
-        # What floating point left beside a round number is not worth showing.
-        tolerance = 1e-6 if round(value, decimals) else 1e-12
-        for places in range(decimals + 1):
-            rounded = round(value, places)
-            if math.isclose(value, rounded, rel_tol=0, abs_tol=tolerance):
-                return f"{rounded + 0.0:.{places}f}"  # + 0.0 makes -0.0 a plain 0
-        if not round(value, decimals):  # would read as 0, which it is not
-            return f"{value:.1g}"
-    return f"{value:.{decimals}f}"
-
-
-def _guarded(text: str) -> str:
-    """Put a negative number in parentheses, so that no two signs meet."""
-    return f"({text})" if text.startswith("-") else text
-
-
-def _summands(values: Iterable[float], decimals: int, over: str = "") -> list[str]:
-    """Write numbers that will be added, or their products; the first one needs no parentheses."""
-    first, *others = (_write(value, decimals) + over for value in values)
-    return [first, *map(_guarded, others)]
-
-
-def _products(values: Iterable[float], weights: Iterable[float], decimals: int) -> list[str]:
-    pairs = zip(_summands(values, decimals), weights, strict=True)
-    return [f"{value}×{_guarded(_write(weight, decimals))}" for value, weight in pairs]
-
-
-def _sum(summands: Sequence[str], terms: int | None) -> str:
-    return " + ".join(_abbreviate(summands, terms))
-
-
-def _abbreviate(parts: Sequence[str], terms: int | None) -> list[str]:
-    if terms is None or len(parts) <= terms:
-        return list(parts)
-    if terms < 2:
-        raise ConfigError(f"terms must be at least 2, one for each end of the sum; got {terms}")
-    return [*parts[: terms - terms // 2], "…", *parts[-(terms // 2) :]]
-
-
-def _numerators(values: Array, denominator: int) -> Array:
-    """Return values as whole numbers over a denominator."""
-    if denominator < 1:
-        raise ConfigError(f"denominator must be at least 1; got {denominator}")
-    scaled = values * denominator
-    whole = np.round(scaled)
-    # Filters in float32 are off their ninths by about 1e-8.
-    for value in scaled[~np.isclose(scaled, whole, rtol=0, atol=1e-6)]:
-        raise ConfigError(f"{value / denominator:g} is not a whole number over {denominator}: leave denominator out")
-    return whole
