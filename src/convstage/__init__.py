@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .cross_validation import CrossValidation, crossval
     from .errors import ConfigError, ConvstageError, DataError, PatternError, RunError, TrainingError, TrainingStopped
     from .evaluation import evaluate
+    from .explain import Evidence, evidence
+    from .learned import Features, features
     from .pattern import Family, Pattern, Plan
     from .predict import Classifier, Prediction, load
     from .report import write_report
@@ -39,7 +41,9 @@ _HOMES = {
     "ConvstageError": "errors",
     "CrossValidation": "cross_validation",
     "DataError": "errors",
+    "Evidence": "explain",
     "Family": "pattern",
+    "Features": "learned",
     "Pattern": "pattern",
     "PatternError": "errors",
     "Plan": "pattern",
@@ -52,6 +56,8 @@ _HOMES = {
     "compare": "comparison",
     "crossval": "cross_validation",
     "evaluate": "evaluation",
+    "evidence": "explain",
+    "features": "learned",
     "load": "predict",
     "resume": "training",
     "train": "training",

@@ -12,6 +12,7 @@
     predictions.csv      every test image: truth, prediction, probabilities
     report.html          all of this as one page that needs no other file
     CARD.md              the model card
+    features/            what the filters have learned: page, sheets, data; only after `convstage features`
     explanations/<image>/  page and pictures of `convstage explain`
     evaluations/<data>/  the same two for other data or another part
 

@@ -20,6 +20,8 @@ from .errors import ConfigError
 Pair = tuple[int, int]
 #: Rows or columns of zeros: top, bottom, left, right.
 Margins = tuple[int, int, int, int]
+#: Rows and columns; those below 0 or past the end of a map lie in its padding.
+Region = tuple[range, range]
 #: A map is (height, width, channels), a vector (length,).
 Shape = tuple[int, ...]
 
@@ -49,6 +51,34 @@ class Window:
         return taps(shape[0], self.size[0], self.stride[0], *self.margins[:2]) * taps(
             shape[1], self.size[1], self.stride[1], *self.margins[2:]
         )
+
+    def reads(self, region: Region) -> Region:
+        """Return what is read, of the map below and its padding, for a region of the output.
+
+        Where the stride is larger than the window, rows in between are not read.
+
+        Examples
+        --------
+        >>> Window((3, 3), (2, 2), (1, 1, 1, 1)).reads((range(0, 1), range(4, 6)))
+        (range(-1, 2), range(7, 12))
+        """
+        rows, columns = (
+            range(one.start * step - edge, (one.stop - 1) * step - edge + size)
+            for one, step, edge, size in zip(region, self.stride, self.margins[::2], self.size, strict=True)
+        )
+        return rows, columns
+
+
+def clipped(region: Region, shape: Shape) -> Region:
+    """Return the part of a region that lies within a map.
+
+    Examples
+    --------
+    >>> clipped((range(-1, 2), range(7, 12)), (8, 8, 3))
+    (range(0, 2), range(7, 8))
+    """
+    rows, columns = (range(max(0, one.start), min(n, one.stop)) for one, n in zip(region, shape[:2], strict=True))
+    return rows, columns
 
 
 def output_size(n: int, f: int, s: int, before: int = 0, after: int = 0) -> int:

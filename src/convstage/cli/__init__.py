@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": "Train several patterns on the same images, and compare them in one table.",
     "evaluate": "Figures with intervals, on the run's test images or on others.",
     "explain": "Walk one image through every stage: filters, maps, receipts, evidence.",
+    "features": "What the filters of a trained network have learned to see.",
     "report": "A run as one page for people who were not there, and its model card.",
     "predict": "Class names and probabilities for images.",
     "audit": "What may mislead in labelled images: duplicates, leaks, shortcuts.",

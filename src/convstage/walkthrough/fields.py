@@ -12,14 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..pattern.plan import Row
-from ..sizes import Pair
+from ..sizes import Region, clipped
 from .receipts import Place
 
-#: Rows and columns.
-Area = tuple[range, range]
 
-
-def area_before(row: Row, area: Area) -> Area:
+def area_before(row: Row, area: Region) -> Region:
     """Return which part of its input a layer reads for a part of its output map.
 
     Parameters
@@ -37,14 +34,10 @@ def area_before(row: Row, area: Area) -> Area:
     """
     if row.window is None:
         return area
-    size, stride, margins = row.window.size, row.window.stride, row.window.margins
-    return (
-        _before(area[0], size[0], stride[0], margins[:2], row.input[0]),
-        _before(area[1], size[1], stride[1], margins[2:], row.input[1]),
-    )
+    return clipped(row.window.reads(area), row.input)
 
 
-def receptive_field(rows: Sequence[Row], index: int, cell: Place) -> Area:
+def receptive_field(rows: Sequence[Row], index: int, cell: Place) -> Region:
     """Return which rows and columns of the image one cell depends on.
 
     Parameters
@@ -77,9 +70,3 @@ def receptive_field(rows: Sequence[Row], index: int, cell: Place) -> Area:
     for row in reversed(rows[1 : index + 1]):
         area = area_before(row, area)
     return area
-
-
-def _before(span: range, size: int, stride: int, margins: Pair, length: int) -> range:
-    start = span.start * stride - margins[0]
-    stop = (span.stop - 1) * stride - margins[0] + size
-    return range(max(0, start), min(length, stop))

@@ -23,9 +23,10 @@ from ..pages import embedded
 from ..pattern import Plan
 from ..predict import Classifier, Prediction, load
 from ..run import Run
+from ..sizes import Region
 from ..subject import Subject, find_subject
 from ..text import examples
-from .fields import Area, receptive_field
+from .fields import receptive_field
 from .kinds import check_cell, receipt_of
 from .receipts import AnyReceipt, Place, place, source_of, value_of
 from .steps import SOFTMAX, Step, steps_of
@@ -149,7 +150,7 @@ class Walk:
             source, index = source_of(one), index - 1
         return found
 
-    def receptive_field(self, layer: str, cell: Sequence[int] | int) -> Area:
+    def receptive_field(self, layer: str, cell: Sequence[int] | int) -> Region:
         """Return which part of the image a number depends on, clipped to the image.
 
         Parameters
