@@ -4,7 +4,7 @@ Every training runs in a process of its own with one thread, two at a time. What
 is stored at once in results/recipe.json, so that a long run may be cut off and started
 again. Writes that file and prints the table for docs/training.md.
 
-    python benchmarks/recipe.py [--seeds 5] [--epochs 30] [--phantom-images 2000] [--xray PATH]
+    python benchmarks/recipe.py [--seeds 3] [--epochs 20] [--phantom-images 800] [--xray PATH]
 """
 
 import argparse
@@ -119,19 +119,20 @@ def data_sets(arguments: argparse.Namespace, folder: str) -> list[Data]:
         write(f"{folder}/phantom", arguments.phantom_images, seed=0, size=arguments.phantom_size)
         found.append(Data("phantom", f"{folder}/phantom", {"size": str(arguments.phantom_size)}))
     if arguments.xray:
-        two = ("0-healthy", "1-corona")
-        found.append(Data("covid-xray, 3 classes", arguments.xray, {"size": "160"}, rare_classes=True))
-        found.append(Data("covid-xray, 2 classes", arguments.xray, {"size": "160", "classes": two}, rare_classes=True))
+        two, side = ("0-healthy", "1-corona"), str(arguments.xray_size)
+        found.append(Data("covid-xray, 3 classes", arguments.xray, {"size": side}, rare_classes=True))
+        found.append(Data("covid-xray, 2 classes", arguments.xray, {"size": side, "classes": two}, rare_classes=True))
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--phantom-images", type=int, default=2000, help="0: no phantom")
-    parser.add_argument("--phantom-size", type=int, default=128)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--phantom-images", type=int, default=800, help="0: no phantom")
+    parser.add_argument("--phantom-size", type=int, default=96)
     parser.add_argument("--xray", help="folder of covid-xray")
+    parser.add_argument("--xray-size", type=int, default=96)
     parser.add_argument("--options", nargs="*", choices=OPTIONS, default=list(OPTIONS))
     parser.add_argument("--result", type=Path, default=RESULT)
     arguments = parser.parse_args()

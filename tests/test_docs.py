@@ -104,6 +104,7 @@ def test_pages_link_to_what_exists():
         ("audit", "audit.md", "table"),
         ("phantom", "phantom.md", "table"),
         ("phantom", "phantom.md", "networks_table"),
+        ("crossval", "crossval.md", "table"),
     ],
 )
 def test_figures_are_those_of_the_measurement(monkeypatch, benchmark, page, table):
