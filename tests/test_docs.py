@@ -105,6 +105,11 @@ def test_pages_link_to_what_exists():
         ("phantom", "phantom.md", "table"),
         ("phantom", "phantom.md", "networks_table"),
         ("crossval", "crossval.md", "table"),
+        ("evidence", "evidence.md", "table"),
+        ("evidence", "evidence.md", "choices_table"),
+        ("evidence", "evidence.md", "occlusion_table"),
+        ("evidence", "evidence.md", "grades_table"),
+        ("evidence", "evidence.md", "times_table"),
     ],
 )
 def test_figures_are_those_of_the_measurement(monkeypatch, benchmark, page, table):

@@ -4,10 +4,10 @@ Petsiuk, Das and Saenko 2018, "RISE: Randomized Input Sampling for Explanation o
 Details are taken out of the image part by part, those that speak most for the class first, and put into a
 blurred one in the same order; the mean of the score on the way is compared with that of random orders.
 
-Other than in the paper, the score is looked at and not the probability, which stays at 100% for long
-where a network is sure; and blocks are taken and not pixels, with soft edges, because single pixels and sharp
-edges are something that the network has never seen: on synthetic radiographs sharp edges alone raised
-the score of disease, and taking away the true lesions seemed worth no more than taking anything.
+Other than in the paper, the score is looked at and not the probability, which stays at 100% for long where a
+network is sure; and blocks are blurred, with soft edges, where there pixels become grey. Single pixels, grey and
+sharp edges are something that a network has never seen: on synthetic radiographs they raised the score of
+disease by themselves, so that putting back the true lesions seemed worse than putting back anything.
 """
 
 from __future__ import annotations
