@@ -9,13 +9,19 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 # Frameworks that convstage is measured against.
 PEERS := $(basename $(notdir $(wildcard benchmarks/requirements/*.txt)))
 
-.PHONY: demo test lint format bench bench-peers clean
+.PHONY: demo test browser lint format bench bench-peers clean
 
 demo: $(VENV)/installed
 	$(BIN)/convstage train digits --pattern "INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> CLASSIFIER" --epochs 20
 
-test: $(VENV)/tools
+test: $(VENV)/tools browser
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+# The explorer is tested in a real browser: where there is none, and Debian's packages can be had, it is installed.
+browser:
+	@test -n "$$CHROMIUM" || command -v chromium > /dev/null || \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium > /dev/null; } || \
+		echo "Install Chromium, or name it in CHROMIUM: tests of the page fail without a browser."
 
 lint: $(VENV)/tools
 	$(BIN)/ruff check .

@@ -110,6 +110,7 @@ def test_pages_link_to_what_exists():
         ("evidence", "evidence.md", "occlusion_table"),
         ("evidence", "evidence.md", "grades_table"),
         ("evidence", "evidence.md", "times_table"),
+        ("serve", "serve.md", "table"),
     ],
 )
 def test_figures_are_those_of_the_measurement(monkeypatch, benchmark, page, table):

@@ -30,6 +30,7 @@ LEVELS = [
     {"training"},
     {"series", "lineup"},
     {"cross_validation", "comparison"},
+    {"serve"},
     {"cli"},
     {"__init__", "__main__"},
 ]

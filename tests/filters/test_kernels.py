@@ -47,7 +47,7 @@ def test_contract(name: str) -> None:
     assert [total for total, names in SUMS.items() if name in names] == [kernel.total]
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("name", sorted(TEMPLATES))
 def test_templates_answer_1_to_themselves_and_less_to_anything_else(name: str) -> None:
     kernel = KERNELS[name]
     own = np.sign(kernel.weights)

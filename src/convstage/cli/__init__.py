@@ -17,6 +17,7 @@ COMMANDS = {
     "evaluate": "Figures with intervals, on the run's test images or on others.",
     "explain": "Walk one image through every stage: filters, maps, receipts, evidence.",
     "features": "What the filters of a trained network have learned to see.",
+    "serve": "The explorer: a page in the browser, and the HTTP API behind it.",
     "report": "A run as one page for people who were not there, and its model card.",
     "predict": "Class names and probabilities for images.",
     "audit": "What may mislead in labelled images: duplicates, leaks, shortcuts.",
