@@ -92,6 +92,7 @@ def test_pages_link_to_what_exists():
     ("benchmark", "page", "table"),
     [
         ("shifts", "training.md", "table"),
+        ("recipe", "training.md", "table"),
         ("step", "kernel.md", "table"),
         ("step", "kernel.md", "sides_table"),
         ("step", "kernel.md", "latency_table"),

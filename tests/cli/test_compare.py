@@ -10,14 +10,14 @@ from click.testing import CliRunner, Result
 
 from convstage import ConfigError, PatternError, RunError
 from convstage.baseline import BASELINES
-from convstage.cli.compare import command
+from convstage.cli import cli
 from convstage.comparison import Comparison
 
 FLAT, DEEP = "INPUT -> FC(4) -> CLASSIFIER", "INPUT -> CONV(4) -> RELU -> POOL -> CLASSIFIER"
 
 
 def compare(*arguments: object) -> Result:
-    return CliRunner().invoke(command, list(map(str, arguments)), terminal_width=160)
+    return CliRunner().invoke(cli, ["compare", *map(str, arguments)], terminal_width=160)
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from convstage.cli.explain import command
+from convstage.cli import cli
 from convstage.explain import METHODS
 from convstage.walkthrough import walk
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(command, list(map(str, arguments)))
+    return CliRunner().invoke(cli, ["explain", *map(str, arguments)])
 
 
 @pytest.fixture

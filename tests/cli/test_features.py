@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from convstage.cli.features import command
+from convstage.cli import cli
 from convstage.errors import ConfigError, RunError
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(command, list(map(str, arguments)))
+    return CliRunner().invoke(cli, ["features", *map(str, arguments)])
 
 
 def test_a_line_for_each_layer_and_where_the_files_are(trained, tmp_path: Path) -> None:

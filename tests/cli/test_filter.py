@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from convstage.cli.filter import command
+from convstage.cli import cli
 from convstage.errors import ConfigError, DataError
 from convstage.filters import KERNELS, apply
 from support.pictures import colours
@@ -35,7 +35,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(command, [*map(str, arguments)])
+    return CliRunner().invoke(cli, ["filter", *map(str, arguments)])
 
 
 def data(*arguments: object) -> dict[str, Any]:

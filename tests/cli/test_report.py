@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from convstage import DataError, Run, RunError
-from convstage.cli.report import command
+from convstage.cli import cli
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def run(trained, tmp_path) -> Run:
 
 
 def reported(*arguments):
-    return CliRunner().invoke(command, list(map(str, arguments)))
+    return CliRunner().invoke(cli, ["report", *map(str, arguments)])
 
 
 def test_the_report_is_written_and_said_where(run):

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from convstage.cli.serve import command
+from convstage.cli import cli
 from convstage.errors import ConfigError, RunError
 from convstage.serve import run as serving
 from convstage.serve.run import host_name, listen, url
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(command, list(map(str, arguments)))
+    return CliRunner().invoke(cli, ["serve", *map(str, arguments)])
 
 
 @pytest.fixture

@@ -103,8 +103,8 @@ def test_every_setting_counts(visit: Visit) -> None:
     expected = apply("nine", "roberts", stride=2, padding=1, flip=True)
     shows(page, "map", expected.map_hw.tolist())
     page.wait_for_selector('[data-map="map"] h2:has-text("convolution")')
-    assert not page.locator('[data-map="rectified"]').is_visible()
-    assert not page.locator('[data-map="pooled"]').is_visible()
+    page.locator('[data-map="rectified"]').wait_for(state="hidden")
+    page.locator('[data-map="pooled"]').wait_for(state="hidden")
     query = page.evaluate("location.search")
     page.go_back()
     again = filter_bench(visit, query.removeprefix("?view=filter"))
@@ -119,7 +119,7 @@ def test_a_larger_filter_keeps_its_middle(visit: Visit) -> None:
     shows(page, "map", ninths(apply("nine", np.array(rows) / 9).map_hw))
     # It leaves no room for the pooling, which is said; the map is there all the same.
     assert "a pooling window of 2×2 is larger than the map, 3×1" in page.locator(".results .error").inner_text()
-    assert not page.locator('[data-map="pooled"]').is_visible()
+    page.locator('[data-map="pooled"]').wait_for(state="hidden")
     page.get_by_label("Size").select_option("3")
     shows(page, "map", EXAMPLE["nine"]["valid_stride1"])
 
@@ -247,7 +247,7 @@ def test_a_mistake_is_shown_where_it_is_while_typing(visit: Visit) -> None:
     assert line[caret.index("^") :].startswith("RELOO")
     assert "RELU" in page.locator(".pattern-problem").inner_text()
     assert field.get_attribute("aria-invalid") == "true"
-    assert not page.locator(".plan").is_visible()
+    page.locator(".plan").wait_for(state="hidden")
     page.get_by_role("button", name="Go there").click()
     page.keyboard.type("RELU")
     planned(page, "INPUT -> CONV(4) -> RELU -> CLASSIFIER")

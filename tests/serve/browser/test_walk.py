@@ -124,7 +124,7 @@ def test_the_keyboard_walks_over_cells_and_opens_and_closes_receipts(walked: Wal
     for key in ("ArrowDown", "ArrowRight", "ArrowRight", "PageDown"):
         page.keyboard.press(key)
     assert "stage1.conv, row 9, column 10, filter 1" in page.inner_text("#said")
-    assert page.locator(".lens").is_visible()
+    page.locator(".lens").wait_for(state="visible")
     page.keyboard.press("Enter")
     wait_for_receipt(page, "stage1.conv", "9,10,1")
     assert page.evaluate("document.activeElement.id") == "receipt-title"
