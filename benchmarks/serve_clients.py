@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 HOST = "127.0.0.1"
-BOUNDARY = b"convstage-benchmark"
 #: Two probabilities that differ by no more are the same.
 SAME = 1e-6
 
@@ -86,11 +85,7 @@ def post(path: str, content: bytes, kind: str, **headers: str) -> bytes:
 
 def upload(picture: bytes) -> bytes:
     """Return the request for the prediction of one picture."""
-    disposition = (
-        b'Content-Disposition: form-data; name="images"; filename="image.png"\r\nContent-Type: image/png\r\n\r\n'
-    )
-    form = b"--" + BOUNDARY + b"\r\n" + disposition + picture + b"\r\n--" + BOUNDARY + b"--\r\n"
-    return post("/api/predict", form, f"multipart/form-data; boundary={BOUNDARY.decode()}")
+    return post("/api/predict", picture, "image/png")
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes, bool]:

@@ -46,6 +46,21 @@ def test_answers_are_those_of_the_classifier(client, classifier, tmp_path):
         assert together["probabilities"] == pytest.approx(single["probabilities"], abs=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["image/png", "image/x-anything", "application/dicom", "Image/JPEG; q=1"])
+def test_an_image_may_be_the_body_itself(client, kind):
+    name, content = pictures()[0]
+    in_form = client.post("/api/predict", files=files((name, content))).json()["predictions"][0]
+    (alone,) = client.post("/api/predict", content=content, headers={"Content-Type": kind}).json()["predictions"]
+    assert alone == in_form | {"name": "image"}
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n"])
+def test_a_body_that_is_no_image_is_a_problem(client, content):
+    answer = client.post("/api/predict", content=content, headers={"Content-Type": "image/png"})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert answer.json()["number"] == 1
+
+
 def test_the_runs_own_images_are_predicted_by_number(client, trained, classifier, trained_folder):
     answer = client.post("/api/predict", json={"indices": [0, 39, 0]})
     rows = trained.split

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from ..limits import Limits
 from ..problems import Problem
 
-JSON, FORM = "application/json", "multipart/form-data"
+JSON, FORM, IMAGE = "application/json", "multipart/form-data", "image/*"
 #: Text within JSON: brackets in it are none.
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 #: Bytes of a form's field that is no file.
@@ -44,6 +44,11 @@ class LimitedRoute(APIRoute):
 def content_type(request: Request) -> str:
     """Return the type of a request's body, without its parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def is_image(kind: str) -> bool:
+    """Return whether a body is an image file by its type; what it is shows in its content."""
+    return kind.startswith("image/") or kind == "application/dicom"
 
 
 def check_depth(body: bytes, limits: Limits) -> None:
@@ -114,8 +119,20 @@ def one_of(*types: str) -> Problem:
     return Problem(415, f"the body must be {' or '.join(types)}.")
 
 
-def body_of(model: type[BaseModel], field: str, several: bool) -> dict[str, Any]:
-    """Return the description of a body that is JSON or a form with images, for FastAPI's ``openapi_extra``."""
+def body_of(model: type[BaseModel], field: str, several: bool, bare: bool = False) -> dict[str, Any]:
+    """Return the description of a body that is JSON, a form with images or an image, for FastAPI's ``openapi_extra``.
+
+    Parameters
+    ----------
+    model : type
+        Of the JSON.
+    field : str
+        What the form calls its images.
+    several : bool
+        Whether a form may have more than one.
+    bare : bool
+        Whether the body may be one image, without a form around it.
+    """
     file = {"type": "string", "format": "binary", "contentMediaType": "image/*"}
     files: dict[str, Any] = {"type": "array", "items": file, "minItems": 1} if several else file
     described = model.model_json_schema()
@@ -132,6 +149,7 @@ def body_of(model: type[BaseModel], field: str, several: bool) -> dict[str, Any]
                         "additionalProperties": False,
                     }
                 },
+                **({IMAGE: {"schema": file}} if bare else {}),
             },
         }
     }
