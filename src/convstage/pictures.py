@@ -23,6 +23,7 @@ from .files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL.ImageFont import FreeTypeFont
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating[Any]]
@@ -141,6 +142,15 @@ def overlay(picture: Picture, map_hw: Floats, scale: Scale | None = None, opacit
     ends = _colours(DIVERGING)[[24, 231]]
     colour = np.where((map_hw < 0)[:, :, None], ends[0], ends[1])
     return np.asarray(np.clip(np.round(grey * (1 - alpha) + colour * alpha), 0, 255).astype(np.uint8))
+
+
+@cache
+def font(height: int) -> FreeTypeFont:
+    """Return the font that matplotlib brings along: it knows most alphabets, and is the same everywhere."""
+    import matplotlib as mpl
+    from PIL import ImageFont
+
+    return ImageFont.truetype(f"{mpl.get_data_path()}/fonts/ttf/DejaVuSans.ttf", height)
 
 
 def png(picture: Picture) -> bytes:

@@ -131,8 +131,7 @@ def probability_figures(truth: Labels, probabilities: Floats) -> Callable[[Float
     loss = ((probabilities - np.eye(size)[truth]) ** 2).sum(axis=1)
     confidence = probabilities.max(axis=1)
     excess = confidence - (probabilities.argmax(axis=1) == truth)
-    edges = np.unique(np.quantile(confidence, np.arange(1, BINS) / BINS))
-    per_bin = sums(np.searchsorted(edges, confidence, side="right"), BINS)
+    per_bin = sums(confidence_bins(confidence), BINS)
 
     def figures(weights: Floats) -> dict[str, Floats]:
         total = weights.sum(axis=1)
@@ -140,6 +139,12 @@ def probability_figures(truth: Labels, probabilities: Floats) -> Callable[[Float
         return {"brier": weights @ loss / total, "calibration_error": error / total}
 
     return figures
+
+
+def confidence_bins(confidence: Floats) -> npt.NDArray[np.int64]:
+    """Return the bin of every prediction, by its probability: `BINS` of nearly equally many, equal ones together."""
+    edges = np.unique(np.quantile(confidence, np.arange(1, BINS) / BINS))
+    return np.asarray(np.searchsorted(edges, confidence, side="right"), np.int64)
 
 
 def divide(a: Floats, b: Floats) -> Floats:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..pictures import Picture, Scale, save
+from ..pictures import Picture, Scale, font, save
 from . import words
 from .frames import fitted, framed, weight_picture
 from .hierarchy import Features, FilterFeature, LayerFeatures
 
 if TYPE_CHECKING:
-    from PIL import ImageDraw, ImageFont
+    from PIL import ImageDraw
 
 #: Rows of one sheet; more filters take more sheets.
 ROWS = 32
-#: Pixels: side of a picture, gap between two, width of the text on the left, height of a line.
-SIDE, GAP, TEXT, LINE = 88, 8, 260, 17
+#: Pixels: side of a picture, gap between two, width of the text on the left, height of a line, and of its letters.
+SIDE, GAP, TEXT, LINE, FONT = 88, 8, 260, 17, 12
 INK, DIM = (28, 30, 33), (91, 97, 105)
 
 
@@ -106,12 +105,12 @@ def write(
 ) -> None:
     """Write a line of text, cut off where it is too long; what the font does not have is a box."""
     text = " ".join(text.split())
-    font = _font()
-    if draw.textlength(text, font=font) > width:
-        while text and draw.textlength(f"{text}…", font=font) > width:
+    letters = font(FONT)
+    if draw.textlength(text, font=letters) > width:
+        while text and draw.textlength(f"{text}…", font=letters) > width:
             text = text[:-1]
         text += "…"
-    draw.text(place, text, ink, font=font)
+    draw.text(place, text, ink, font=letters)
 
 
 def wrapped(draw: ImageDraw.ImageDraw, text: str, width: int) -> list[str]:
@@ -119,17 +118,8 @@ def wrapped(draw: ImageDraw.ImageDraw, text: str, width: int) -> list[str]:
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and draw.textlength(longer, font=_font()) <= width:
+        if lines and draw.textlength(longer, font=font(FONT)) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
     return lines
-
-
-@cache
-def _font() -> ImageFont.FreeTypeFont:
-    """Return a font that has most alphabets: the one that comes with matplotlib."""
-    import matplotlib
-    from PIL import ImageFont
-
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", 12)

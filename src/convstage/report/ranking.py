@@ -9,7 +9,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from ..resampling import wilson
 from ..show import figure_words
-from ..weighted import BINS
+from ..weighted import confidence_bins
 from .material import Evaluated, Floats, Material
 from .plots import STYLES, Curve, reliability, squares, swatch
 
@@ -80,7 +80,7 @@ def calibration(material: Material) -> dict[str, Any] | str:
 
 
 def calibration_bins(confidence: Floats, right: np.ndarray[Any, np.dtype[np.bool_]]) -> list[dict[str, float]]:
-    """Return the bins of the calibration error: as many images in each, see `convstage.weighted.probability_figures`.
+    """Return the bins of the calibration error: as many images in each, see `convstage.weighted.confidence_bins`.
 
     Parameters
     ----------
@@ -101,8 +101,7 @@ def calibration_bins(confidence: Floats, right: np.ndarray[Any, np.dtype[np.bool
     >>> [(one["images"], one["probability"], one["right"]) for one in calibration_bins(confidence, right)]
     [(2, 0.5, 0.5), (2, 1.0, 1.0)]
     """
-    edges = np.unique(np.quantile(confidence, np.arange(1, BINS) / BINS))
-    place = np.searchsorted(edges, confidence, side="right")
+    place = confidence_bins(confidence)
     bins = []
     for number in np.unique(place):
         here = place == number

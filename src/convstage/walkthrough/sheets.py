@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,15 +11,13 @@ import numpy.typing as npt
 
 from ..explain import Evidence
 from ..files import atomic_path
-from ..pictures import Picture, Scale, enlarged_to, save
+from ..pictures import Picture, Scale, enlarged_to, font, save
 from ..stage.writing import written
 from ..text import size
 from .groups import Group, groups_of, words
 from .paint import CLEAR, Indices, colours_of, filter_indices, indexed_png, indices, palette, vector_indices
 
 if TYPE_CHECKING:
-    from PIL.ImageFont import FreeTypeFont
-
     from .steps import Step
     from .walking import Walk
 
@@ -177,7 +175,7 @@ def _input_sheet(step: Step) -> Sheet:
 
 def _probability_sheet(walk: Walk) -> Sheet:
     names = walk.classifier.classes
-    left = MARGIN + max(80, *(round(_font(13).getlength(name)) for name in names)) + 2 * GAP
+    left = MARGIN + max(80, *(round(font(13).getlength(name)) for name in names)) + 2 * GAP
     sheet = Sheet(left + BAR + 5 * LINE, bytes(BAR_COLOUR))
     sheet.text("probabilities", 18)
     for name, probability in zip(names, walk.probabilities, strict=True):
@@ -242,16 +240,7 @@ def _inked(text: str, height: int) -> Indices:
     """Return a text as shape (rows, columns), 255 where it is inked."""
     from PIL import Image, ImageDraw
 
-    font = _font(height)
-    image = Image.new("L", (max(1, round(font.getlength(text)) + 2), height + 6))
-    ImageDraw.Draw(image).text((0, 0), text, fill=255, font=font)
+    letters = font(height)
+    image = Image.new("L", (max(1, round(letters.getlength(text)) + 2), height + 6))
+    ImageDraw.Draw(image).text((0, 0), text, fill=255, font=letters)
     return np.asarray(image)
-
-
-@cache
-def _font(height: int) -> FreeTypeFont:
-    """Return the font that matplotlib brings along: it knows most alphabets, and is the same everywhere."""
-    import matplotlib as mpl
-    from PIL import ImageFont
-
-    return ImageFont.truetype(f"{mpl.get_data_path()}/fonts/ttf/DejaVuSans.ttf", height)
