@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import time
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+#: Debian's, unless told otherwise; without a browser, tests of pages fail.
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 #: In seconds; a page that is slower than this has failed.
 PATIENCE = 15.0
 

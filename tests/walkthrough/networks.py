@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import json
-import shutil
+import re
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ from convstage.predict import Classifier
 from convstage.subject import Subject
 from convstage.walkthrough import Walk
 from convstage.walkthrough.steps import steps_of
+from support.browser import CHROMIUM
 
 PAGES = Path(convstage.__file__).parent / "pages"
 ACTIVATIONS = [name for name, kind in LAYERS.items() if isinstance(kind, Activation)]
@@ -95,28 +97,21 @@ def some_cells(walk: Walk, each: int, seed: int = 0) -> list[tuple[str, tuple[in
     return cells
 
 
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(NODE is None, reason="node, which runs the page's script, is not installed")
-
-
 def run_script(expression: str, given: Any) -> Any:
-    """Return what an expression over the names of the page's arithmetic gives for `given`, in node."""
-    assert NODE is not None
-    script = (
-        "const source = require('fs').readFileSync(process.argv[1], 'utf8');"
-        "const { given, expression } = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
-        "const result = new Function('given', source + `\\nreturn ${expression};`)(given);"
-        "console.log(JSON.stringify(result));"
-    )
-    done = subprocess.run(
-        [NODE, "-e", script, str(PAGES / "walk_arithmetic.js")],
-        input=json.dumps({"given": given, "expression": expression}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    return json.loads(done.stdout)
+    """Return what an expression over the names of the page's arithmetic gives for `given`, in the browser."""
+    source = (PAGES / "walk_arithmetic.js").read_text()
+    told = json.dumps(given).replace("<", "\\u003c")
+    script = f"((given) => {{\n{source}\nreturn {expression};\n}})({told})"
+    shown = f"document.querySelector('pre').textContent = JSON.stringify({script});"
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        page = Path(folder) / "page.html"
+        page.write_text(f'<!doctype html><meta charset="utf-8"><pre></pre><script>{shown}</script>')
+        options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}", "--dump-dom"]
+        done = subprocess.run(
+            [CHROMIUM, *options, page.as_uri()], capture_output=True, text=True, timeout=60, check=True
+        )
+    (result,) = re.findall("<pre>(.+?)</pre>", done.stdout, re.DOTALL)
+    return json.loads(html.unescape(result))
 
 
 def explained_by_script(data: dict[str, Any], cells: Sequence[tuple[str, tuple[int, ...]]]) -> list[str]:

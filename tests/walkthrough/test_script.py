@@ -1,4 +1,4 @@
-"""The page's arithmetic, run in node: the same numbers and the same text as in Python."""
+"""The page's arithmetic, run in the browser: the same numbers and the same text as in Python."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convstage.stage.reference import ACTIVATIONS
 from convstage.stage.writing import written
 from convstage.walkthrough import Walk
 from convstage.walkthrough.packed import pack
-from walkthrough.networks import ALL_KINDS, PAGES, explained_by_script, needs_node, run_script, some_cells, walk_of
+from walkthrough.networks import ALL_KINDS, PAGES, explained_by_script, run_script, some_cells, walk_of
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-\d+)?")
 PATTERNS = [
@@ -28,7 +28,6 @@ def data_of(walk: Walk, **limits: int) -> dict[str, Any]:
     return pack(walk.steps, **limits) | {"classes": list(walk.classifier.classes)}
 
 
-@needs_node
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_receipts_are_those_of_python(pattern: str) -> None:
     walk = walk_of(pattern, seed=5, temperature=1.3)
@@ -36,7 +35,6 @@ def test_receipts_are_those_of_python(pattern: str) -> None:
     assert explained_by_script(data_of(walk), cells) == [walk.explain(name, cell) for name, cell in cells]
 
 
-@needs_node
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_without_the_maps_values_it_computes_them(pattern: str) -> None:
     walk = walk_of(pattern, seed=6)
@@ -51,7 +49,6 @@ def test_without_the_maps_values_it_computes_them(pattern: str) -> None:
             assert float(one) == pytest.approx(float(other), abs=0.011)
 
 
-@needs_node
 def test_what_there_was_no_room_for_is_not_explained() -> None:
     walk = walk_of("INPUT(12x12x1) -> [CONV(3|12) -> RELU -> POOL]*2 -> FC(20) -> RELU -> CLASSIFIER(12)")
     find = "given.layers.map((layer, i) => [layer.name, new Network(given).canExplain(i)])"
@@ -63,7 +60,6 @@ def test_what_there_was_no_room_for_is_not_explained() -> None:
     assert all(explained[10**6].values())
 
 
-@needs_node
 def test_numbers_are_written_as_in_python() -> None:
     random = np.random.default_rng(0)
     drawn = random.normal(size=2000) * 10.0 ** random.integers(-9, 6, 2000)
@@ -76,13 +72,11 @@ def test_numbers_are_written_as_in_python() -> None:
         assert theirs == [written(value, decimals) for value in values]
 
 
-@needs_node
 def test_numbers_that_are_not_finite() -> None:
     assert run_script("[NaN, Infinity, -Infinity].map((x) => written(x))", None) == ["nan", "inf", "-inf"]
     assert [written(value, 2) for value in (math.nan, math.inf, -math.inf)] == ["nan", "inf", "-inf"]
 
 
-@needs_node
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations_are_the_definitions(name: str) -> None:
     values = np.concatenate([np.linspace(-12, 12, 241), [1e-9, -1e-9, 30.0, -30.0]])
@@ -90,12 +84,10 @@ def test_activations_are_the_definitions(name: str) -> None:
     np.testing.assert_allclose(theirs, ACTIVATIONS[name](values), rtol=1e-12, atol=1e-14)
 
 
-@needs_node
 def test_the_script_knows_all_activations() -> None:
     assert sorted(run_script("Object.keys(ACTIVATIONS)", None)) == sorted(ACTIVATIONS)
 
 
-@needs_node
 def test_the_winner_is_the_first_maximum_and_the_last_nan() -> None:
     expression = (
         "[[1, 3, 3, 2], [NaN, 1, NaN, 2]].map((values) => windowOf("

@@ -6,7 +6,6 @@ loop runs in this thread, and no other test could start one.
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -20,10 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.browser import PATIENCE
+from support.browser import CHROMIUM, PATIENCE
 
-#: Debian's, unless told otherwise.
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 #: Names of classes, which are names of folders: markup, and text from right to left.
 CLASSES = ("0-healthy", '<b>bold&amp; "quoted"\'', "שלום 🦠")
 #: A name of a file that would run a script, if it were markup.
