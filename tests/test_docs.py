@@ -112,6 +112,7 @@ def test_pages_link_to_what_exists():
         ("evidence", "evidence.md", "grades_table"),
         ("evidence", "evidence.md", "times_table"),
         ("serve", "serve.md", "table"),
+        ("explorer", "explorer.md", "table"),
     ],
 )
 def test_figures_are_those_of_the_measurement(monkeypatch, benchmark, page, table):
