@@ -300,3 +300,25 @@ def test_config_json_is_plain_json(folder, tmp_path):
     text = Path(run.path / "config.json").read_text()
     assert json.loads(text)["format"] == 1
     assert "NaN" not in text
+
+
+def test_what_is_told_of_every_epoch_may_end_the_training_which_can_be_resumed(folder, tmp_path):
+    class Enough(Exception):
+        pass
+
+    told = []
+
+    def after_epoch(row):
+        told.append(row["epoch"])
+        if row["epoch"] == 2:
+            raise Enough
+
+    ready = convstage.training.prepare(
+        folder, convstage.Config(pattern=PATTERN, batch_size=5, epochs=3, out=str(tmp_path))
+    )
+    run = convstage.training.begin(ready.config, ready.dataset, ready.plan)
+    with pytest.raises(Enough):
+        convstage.training.fit(run, ready.dataset, ready.plan, after_epoch)
+    assert told == [1, 2]
+    assert len(run.history) == 2 and not run.has_metrics
+    assert weights(resume(run.path)) == weights(quick(folder, tmp_path))

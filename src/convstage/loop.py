@@ -7,6 +7,7 @@ the weights, the optimizer's state and the position, and those are in one file.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -24,9 +25,21 @@ from .step import Outcome, Steps
 from .stopping import stop_signals
 from .terminal import bar, console
 
+#: Told the line of the history that an epoch has added, when all of it is saved.
+AfterEpoch = Callable[[Mapping[str, float]], None]
 
-def loop(run: Run, config: Config, dataset: Dataset, state: State, where: torch.device) -> None:
+
+def loop(
+    run: Run,
+    config: Config,
+    dataset: Dataset,
+    state: State,
+    where: torch.device,
+    after_epoch: AfterEpoch | None = None,
+) -> None:
     """Train from where `state` stands to the last epoch, or to when no epoch is better any more.
+
+    What `after_epoch` raises ends the training there; the run can be resumed.
 
     Raises
     ------
@@ -79,6 +92,8 @@ def loop(run: Run, config: Config, dataset: Dataset, state: State, where: torch.
             save(run, state)
             saved = time.monotonic()
             console.print(line, highlight=False, soft_wrap=True)
+            if after_epoch is not None:
+                after_epoch(position.history[-1])
             stop.check(run.path)
 
 

@@ -25,7 +25,7 @@ from .data import Dataset, choose_geometry, load_dataset, open_source, parse_siz
 from .data.formats import Source
 from .errors import ConfigError, DataError
 from .evaluation import calibrate_run, evaluate
-from .loop import loop
+from .loop import AfterEpoch, loop
 from .memory import keep_memory
 from .pattern import Pattern, Plan
 from .predict import describe_model
@@ -165,7 +165,7 @@ def begin(config: Config, dataset: Dataset, plan: Plan) -> Run:
     return run
 
 
-def fit(run: Run, dataset: Dataset, plan: Plan) -> Run:
+def fit(run: Run, dataset: Dataset, plan: Plan, after_epoch: AfterEpoch | None = None) -> Run:
     """Train in a run folder that `begin` made, from wherever it stands, and evaluate.
 
     Parameters
@@ -174,6 +174,8 @@ def fit(run: Run, dataset: Dataset, plan: Plan) -> Run:
         Its settings are used.
     dataset, plan
         What is trained on, and what is built.
+    after_epoch : callable, optional
+        Told each epoch's line of the history; what it raises ends the training there, without an evaluation.
     """
     config = make_config(**run.config["settings"])
     where = device(config)
@@ -183,7 +185,7 @@ def fit(run: Run, dataset: Dataset, plan: Plan) -> Run:
         optimizer = make_optimizer(network, config.weight_decay)
         state = State(network, optimizer, averaged(network, config.ema) if config.ema else None)
         restore(run, state)
-        loop(run, config, dataset, state, where)
+        loop(run, config, dataset, state, where, after_epoch)
         if config.calibrate:
             _calibrate(run, dataset)
         if len(dataset.rows("test")):
