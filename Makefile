@@ -9,7 +9,11 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 # Frameworks that convstage is measured against.
 PEERS := $(basename $(notdir $(wildcard benchmarks/requirements/*.txt)))
 
-.PHONY: demo test browser lint format bench bench-peers clean
+# For every system and Python that is supported; torch's wheels are those of the machine, see locks/README.md.
+LOCK := --quiet --no-header --universal --python-version 3.11 --generate-hashes --constraint constraints.txt \
+	--no-emit-package torch
+
+.PHONY: demo test browser lint format lock bench bench-peers clean
 
 demo: $(VENV)/installed
 	$(BIN)/convstage train digits --pattern "INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> CLASSIFIER" --epochs 20
@@ -27,6 +31,7 @@ lint: $(VENV)/tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python locks/audit.py
 
 format: $(VENV)/tools
 	$(BIN)/ruff check --fix .
@@ -50,16 +55,24 @@ bench-peers: $(VENV)/installed $(PEERS:%=.peers/%/installed)
 	$(@D)/bin/python -m pip install --quiet --requirement $<
 	touch $@
 
-$(VENV)/installed: pyproject.toml setup.py constraints.txt $(wildcard csrc/*)
+$(VENV)/installed: pyproject.toml setup.py constraints.txt locks/run.txt $(wildcard csrc/*)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "convstage needs Python 3.11 or later")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement locks/run.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/tools: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group test --group lint
+$(VENV)/tools: $(VENV)/installed locks/develop.txt
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement locks/develop.txt
 	touch $@
+
+# Pins and hashes anew, from pyproject.toml and constraints.txt.
+lock: $(VENV)/tools
+	$(BIN)/uv pip compile pyproject.toml $(LOCK) --group build --output-file locks/run.txt
+	$(BIN)/uv pip compile pyproject.toml $(LOCK) --all-extras --group build --group test --group lint \
+		--output-file locks/develop.txt
 
 clean:
 	rm -rf $(VENV) .peers build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
