@@ -19,7 +19,7 @@ LEVELS = [
     {"pictures", "show"},
     {"stage", "optimizer", "averaging", "calibration"},
     {"network", "memory"},
-    {"pattern"},
+    {"pattern", "fusion"},
     {"data", "phantom"},
     {"config", "run"},
     {"checkpoint", "recipe", "predict", "figures"},

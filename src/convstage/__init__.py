@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .errors import ConfigError, ConvstageError, DataError, PatternError, RunError, TrainingError, TrainingStopped
     from .evaluation import evaluate
     from .explain import Evidence, evidence
+    from .fusion import fuse, fusions, unfuse
     from .learned import Features, features
     from .pattern import Family, Pattern, Plan
     from .predict import Classifier, Prediction, load
@@ -58,9 +59,12 @@ _HOMES = {
     "evaluate": "evaluation",
     "evidence": "explain",
     "features": "learned",
+    "fuse": "fusion",
+    "fusions": "fusion",
     "load": "predict",
     "resume": "training",
     "train": "training",
+    "unfuse": "fusion",
     "walk": "walkthrough",
     "write_report": "report",
 }
