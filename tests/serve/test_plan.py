@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from convstage import Pattern
+from convstage.serve.routes.plan import FAR
 
 GOOD = "INPUT -> [CONV(4|8) -> RELU -> POOL]*2 -> CLASSIFIER"
 FAMILY = "INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> [FC -> RELU]*K -> CLASSIFIER"
@@ -49,9 +50,10 @@ def test_a_family_is_listed(client):
     said = ask(client, FAMILY, counts={"N": "1..2", "M": "1", "K": "0..1"})
     assert said["plan"] is None
     family = said["family"]
-    assert family["letters"] == {"N": {"low": 1, "high": 2}, "M": {"low": 1, "high": 1}, "K": {"low": 0, "high": 1}}
+    ranges = {letter: (said["low"], said["high"]) for letter, said in family["letters"].items()}
+    assert ranges == {"N": (1, 2), "M": (1, 1), "K": (0, 1)}
     assert family["optional"] == ["POOL"]
-    assert len(family["members"]) == 2 * 1 * 2 * 2
+    assert len(family["members"]) == family["total"] == 2 * 1 * 2 * 2
     first = family["members"][0]
     assert first["counts"] == {"N": 1, "M": 1, "K": 0}
     assert first["parameters"] == Pattern(first["pattern"]).plan("24x24x1", 2).parameters
@@ -59,7 +61,7 @@ def test_a_family_is_listed(client):
 
 def test_letters_without_counts_take_the_usual_ones(client):
     family = ask(client, FAMILY, keep=[True])["family"]
-    assert set(map(str, family["letters"].values())) == {str({"low": 1, "high": 3})}
+    assert {(said["low"], said["high"]) for said in family["letters"].values()} == {(1, 3)}
     assert len(family["members"]) == 27
     fits = [member["fits"] for member in family["members"]]
     assert all("problem" in member for member in family["members"] if not member["fits"])
@@ -69,11 +71,64 @@ def test_letters_without_counts_take_the_usual_ones(client):
 def test_one_member_is_a_plan(client):
     said = ask(client, FAMILY, counts={"n": "2", "M": "1", "K": "1"}, keep=[False])
     assert said["pattern"] == "INPUT -> [[CONV -> RELU]*2]*1 -> [FC -> RELU]*1 -> CLASSIFIER"
-    assert said["family"]["letters"]["N"] == {"low": 2, "high": 2}
+    assert (said["family"]["letters"]["N"]["low"], said["family"]["letters"]["N"]["high"]) == (2, 2)
     kept = ask(client, FAMILY, counts={"N": "2", "M": "1", "K": "1"}, keep=[True])
     assert "POOL" in kept["pattern"]
     both = ask(client, FAMILY, counts={"N": "2", "M": "1", "K": "1"}, keep=[None])
     assert len(both["family"]["members"]) == 2
+
+
+LARGE = "INPUT -> " + " -> ".join(f"[CONV(2) -> RELU]*{letter}" for letter in "ABCDE") + " -> CLASSIFIER"
+
+
+def test_a_family_too_large_to_list_is_described(client):
+    said = ask(client, LARGE, members=False)
+    assert said["plan"] is None
+    assert said["family"]["total"] == 3**5
+    assert said["family"]["members"] == []
+    assert {letter: body["fits"] for letter, body in said["family"]["letters"].items()} == {
+        letter: list(range(FAR + 1)) for letter in "ABCDE"
+    }
+    assert "243 members; at most 200 are listed" in ask(client, LARGE, status=422)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "counts", "keep"),
+    [
+        (FAMILY, {"N": "1", "M": "1", "K": "1"}, [True]),
+        (FAMILY, {"N": "1", "M": "1", "K": "1"}, [False]),
+        ("INPUT -> [CONV(4, 5x5, padding=valid) -> RELU]*N -> [POOL(2)]*M -> CLASSIFIER", {"N": "2", "M": "1"}, None),
+        ("INPUT -> [CONV(4, 5x5, padding=valid) -> RELU]*N -> [POOL(2)]*M -> CLASSIFIER", {"N": "0", "M": "4"}, None),
+        # Padding makes the map larger: few do not fit, many do.
+        ("INPUT -> [CONV(2, 7x7, padding=6)]*N -> POOL(40) -> [FC]*M -> CLASSIFIER", {"N": "4", "M": "1"}, None),
+    ],
+)
+def test_the_counts_that_fit_are_those_whose_plans_do(client, pattern, counts, keep):
+    said = ask(client, pattern, counts=counts, keep=keep, members=False)
+    for letter, body in said["family"]["letters"].items():
+        fits = []
+        for number in range(FAR + 1):
+            answer = client.post(
+                "/api/plan",
+                json={"pattern": pattern, "counts": counts | {letter: str(number)}, "keep": keep, "picture": False},
+            )
+            fits += [number] if answer.status_code == 200 else []
+        assert body["fits"] == fits, letter
+    assert ask(client, pattern, counts=counts, keep=keep)["family"]["letters"] == said["family"]["letters"]
+
+
+def test_what_would_be_too_many_layers_is_not_tried(client):
+    letters = ask(client, "INPUT -> [[[CONV(1)]*9]*99]*N -> [FC]*M -> CLASSIFIER", members=False)["family"]["letters"]
+    assert letters["N"]["fits"] == [0, 1]
+    assert letters["M"]["fits"] == [0, 1]
+    huge = ask(client, "INPUT -> [CONV]*N -> CLASSIFIER", counts={"N": "99999..100000"}, members=False)
+    assert huge["family"]["letters"]["N"] == {"low": 99999, "high": 100000, "fits": list(range(FAR + 1))}
+
+
+def test_a_pattern_that_is_no_family_is_planned_all_the_same(client):
+    said = ask(client, GOOD, members=False)
+    assert said["family"] is None
+    assert said["plan"] == ask(client, GOOD)["plan"]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 import convstage
+from convstage.serve.routes.walk import strongest
 from convstage.serve.store import Entry, Store, network_digest, walk_id
 from convstage.walkthrough.groups import groups_of
 
@@ -40,6 +44,25 @@ def test_a_walk_says_what_the_library_says(walk, expected, trained):
             if not own.is_map:
                 assert step["values"] == pytest.approx(own.output.tolist())
     assert walk["stages"][0]["filters"]["count"] == 4
+
+
+def test_the_strongest_maps_of_a_stage_are_named(walk, expected):
+    stage, *others = walk["stages"]
+    assert all(other["strongest"] is None for other in others)
+    last = expected.steps[stage["steps"][-1]["layer"]].output
+    largest = [np.abs(last[:, :, k]).max() for k in range(last.shape[2])]
+    assert stage["strongest"] == sorted(range(len(largest)), key=lambda k: (-largest[k], k))
+
+
+@given(arrays(np.float32, (2, 3, 5), elements=st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0, np.inf, -np.inf])))
+def test_of_equally_strong_maps_the_first_is_first(maps):
+    largest = np.abs(maps).max(axis=(0, 1)).tolist()
+    assert strongest(maps) == sorted(range(5), key=lambda k: (-largest[k], k))
+
+
+def test_a_map_that_has_no_numbers_is_the_weakest():
+    maps = np.array([[[np.nan, 0.0, -1.0]], [[5.0, 0.0, 0.5]]])
+    assert strongest(maps) == [2, 1, 0]
 
 
 def test_every_picture_shows_its_numbers(client, walk, expected):

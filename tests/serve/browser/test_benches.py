@@ -170,11 +170,7 @@ def test_a_weight_that_is_no_number_is_refused_and_the_map_stays(visit: Visit) -
 
 
 def test_what_the_server_refuses_is_said(visit: Visit) -> None:
-    page = (
-        filter_bench(visit, "&kernel=1 1 1 1 1 1 1", allowed=REFUSED)
-        if False
-        else visit("?view=filter&kernel=1 1 1 1 1 1 1", allowed=REFUSED)
-    )
+    page = visit("?view=filter&kernel=1 1 1 1 1 1 1", allowed=REFUSED)
     problem = page.locator(".results .error")
     problem.wait_for()
     assert "1×7" in problem.inner_text()
@@ -322,14 +318,63 @@ def test_members_that_do_not_fit_say_why(visit: Visit) -> None:
     assert "4 members; 3 fit" in page.locator(".family").inner_text()
 
 
-def test_a_family_too_large_to_list_still_has_its_sliders(visit: Visit) -> None:
-    large = "INPUT -> " + " -> ".join(f"[CONV(2) -> RELU]*{letter}" for letter in "ABCDE") + " -> CLASSIFIER"
-    page = pattern_bench(visit, f"&pattern={large}", allowed=REFUSED)
-    planned(
-        page, large.replace("*A", "*1").replace("*B", "*1").replace("*C", "*1").replace("*D", "*1").replace("*E", "*1")
+def fits(page: Any, letter: str, low: int, high: int) -> None:
+    """Wait until a slider goes from one count to another, and says so."""
+    wanted = [str(low), str(high), f"{low} to {high} fit"]
+    until(
+        page,
+        f"""[...document.querySelectorAll('.family .slider')].some((node) => {{
+          const slider = node.querySelector('input');
+          return node.querySelector('label').textContent === '{letter}' && JSON.stringify([slider.min, slider.max,
+            document.getElementById(slider.getAttribute('aria-describedby')).textContent]) ===
+            JSON.stringify({json.dumps(wanted)});
+        }})""",
     )
-    page.wait_for_selector(".family .note:has-text('243 members')")
-    assert page.get_by_role("slider").count() == 5
+
+
+def test_a_family_too_large_to_list_still_has_its_sliders(visit: Visit) -> None:
+    parts = " -> ".join(f"[CONV(2) -> RELU]*{letter}" for letter in "ABCDE")
+    large = f"INPUT -> {parts} -> POOL? -> [POOL]*F -> CLASSIFIER"
+
+    def member(a: int, pool: str, f: int) -> str:
+        one = large.replace("*A", f"*{a}").replace(" -> POOL?", pool).replace("*F", f"*{f}")
+        for letter in "BCDE":
+            one = one.replace(f"*{letter}", "*1")
+        return one
+
+    page = pattern_bench(visit, f"&pattern={large}", allowed=REFUSED)
+    planned(page, member(1, " -> POOL", 1))
+    page.wait_for_selector(".family .note:has-text('1,458 members; at most 200 are listed')")
+    assert page.get_by_role("slider").count() == 6
+    fits(page, "A", 0, 9)
+    fits(page, "F", 0, 3)  # 16 pixels can be halved four times, once by the part with ?
+    page.get_by_label("with POOL").uncheck()
+    fits(page, "F", 0, 4)
+    slider = page.get_by_role("slider", name="F")
+    slider.focus()
+    page.keyboard.press("End")
+    planned(page, member(1, "", 4))
+    page.get_by_role("slider", name="A").focus()
+    page.keyboard.press("End")
+    planned(page, member(9, "", 4))
+    # Fewer members are listed.
+    for letter in "ABCDE":
+        page.get_by_label(f"List {letter} =").fill("1")
+        page.get_by_label(f"List {letter} =").press("Enter")
+    page.wait_for_selector(".family .note:has-text('6 members; all fit')")
+
+
+def test_a_member_that_does_not_fit_leaves_the_sliders_at_those_that_do(visit: Visit) -> None:
+    page = pattern_bench(visit, f"&pattern={FAMILY}&counts=N:1,M:7", allowed=REFUSED)
+    page.wait_for_selector(".caret")
+    assert page.get_by_role("slider", name="M").input_value() == "7"
+    until(page, "document.querySelector('.family').textContent.includes('0 to 4 fit')")
+    page.get_by_role("slider", name="M").focus()
+    page.keyboard.press("Home")
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    planned(page, "INPUT -> [[CONV(4) -> RELU]*1 -> POOL]*4 -> CLASSIFIER")
+    fits(page, "M", 0, 4)
 
 
 # ------------------------------------------------------------------------------------------------------------ both

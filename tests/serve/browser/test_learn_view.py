@@ -147,3 +147,13 @@ def test_a_phone_has_no_sideways_scroll_and_axe_finds_nothing(visit: Visit) -> N
         page.wait_for_selector(".verdict .sum")
         assert not has_sideways_scroll(page)
     assert violations(page) == []
+
+
+def test_what_is_given_can_be_scrolled_without_a_mouse(visit: Visit) -> None:
+    page = learn(visit, "network-parameters", 1, width=390, height=844)
+    tables = page.get_by_role("region", name="what is given")
+    assert tables.evaluate("node => node.scrollHeight > node.clientHeight")
+    tables.focus()
+    page.keyboard.press("End")
+    until(page, "document.querySelector('.tables').scrollTop > 0")
+    assert violations(page) == []

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 from PIL import Image
 
 from support.browser import mark_of, picture, pixels_of, until, wait_for_receipt, walk_of
@@ -91,6 +92,16 @@ def test_a_cell_marks_its_patch_and_its_receptive_field(
         assert mark_of(page, selector) == {name: 100 * share for name, share in wanted.items()}
     chosen = '[data-layer="stage2.conv"] [data-map="0"].marked.chosen'
     assert mark_of(page, chosen) == {"y": 25, "x": 37.5, "h": 12.5, "w": 12.5}
+
+
+def test_a_long_sum_is_told_by_its_end(walked: Walked, api: httpx.Client, first: dict[str, Any]) -> None:
+    page = walked("?layer=stage2.conv&cell=2,3,0")
+    wait_for_receipt(page, "stage2.conv", "2,3,0")
+    walk = walk_of(api, first["index"])
+    answer = api.post("/api/receipt", json={"id": walk["id"], "layer": "stage2.conv", "cell": [2, 3, 0]}).json()
+    end = answer["chain"][0]["arithmetic"].split(" = ")[-1]
+    assert float(end) == pytest.approx(answer["value"], rel=0.05)
+    assert page.inner_text('.receipt .entry[data-layer="stage2.conv"] summary') == f"The whole sum, which is {end}"
 
 
 def test_of_a_map_by_map_layer_only_its_own_map_is_marked(walked: Walked) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...errors import ConfigError
+from ...errors import ConfigError, PatternError
 from ...pattern import Family, Pattern, Plan
 from ...pattern.draw import draw
 from ...pattern.pattern import image_shape
@@ -28,6 +29,10 @@ router = APIRouter(prefix="/api", tags=["plan"], route_class=LimitedRoute)
 _LIMITS = Limits()
 #: The counts of a free letter when nothing is said of it.
 USUAL = "1..3"
+#: The most that a letter is tried with, to say what fits: as far as a slider goes.
+FAR = 9
+#: Layers that are planned, of all letters together, to say what fits.
+TRIED_LAYERS = 5_000
 #: Pictures that are kept: a slider goes back and forth.
 PICTURES = 32
 #: Fonts and styles of drawings belong to the process: one drawing at a time.
@@ -45,6 +50,7 @@ class PlanAsked(BaseModel):
             "examples": [
                 {"pattern": "INPUT -> [CONV -> RELU -> POOL]*2 -> CLASSIFIER", "input": "28x28x1", "classes": 10},
                 {"pattern": "INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> CLASSIFIER", "counts": {"N": "1..2", "M": "2"}},
+                {"pattern": "INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> CLASSIFIER", "members": False},
             ]
         },
     )
@@ -57,6 +63,9 @@ class PlanAsked(BaseModel):
     )
     keep: list[bool | None] | None = Field(
         None, max_length=64, description="Of optional parts, in the order of the text; null tries both."
+    )
+    members: bool = Field(
+        True, description="Whether the members of a family are listed; else it is only said what it is, however large."
     )
     picture: bool = Field(True, description="Whether to draw it: that takes most of the time.")
 
@@ -74,6 +83,10 @@ class LetterBody(BaseModel):
 
     low: int
     high: int
+    fits: list[int] = Field(
+        description=f"The counts from 0 to {FAR} that fit, while every other letter has its lowest count and "
+        "optional parts are there unless it is said that they are not; fewer where those are too many layers to try."
+    )
 
 
 class FamilyBody(BaseModel):
@@ -81,6 +94,7 @@ class FamilyBody(BaseModel):
 
     letters: dict[str, LetterBody]
     optional: list[str] = Field(description="The optional parts, in the order of the text.")
+    total: int = Field(description="How many members there are, whether they are listed or not.")
     members: list[dict[str, Any]] = Field(
         description="Of each counts, pattern, fits; parameters and multiply_adds, or the problem."
     )
@@ -138,12 +152,12 @@ def _plan(context: Context, asked: PlanAsked) -> PlanBody:
         ranges = dict.fromkeys(pattern.letters, USUAL)
         ranges |= {letter.upper(): counts for letter, counts in (asked.counts or {}).items()}
         members = pattern.family(**ranges)
-        if len(members) > 1:
+        if len(members) > 1 or not asked.members:
             return PlanBody(
                 pattern=str(pattern), plan=None, table=None, svg=None, assumed=assumed,
-                family=_family(context, members, image, classes),
+                family=_family(context, members, image, classes, listed=asked.members),
             )  # fmt: skip
-        family = FamilyBody(letters=_letters(members), optional=[], members=[])
+        family = _described(members, image, classes)
         pattern = next(iter(members))
     _check_size(pattern.tree, 1, context)
     planned = pattern.plan(image, classes)
@@ -168,7 +182,9 @@ def _kept(pattern: Pattern, keep: list[bool | None] | None) -> Pattern:
     return Pattern(pattern.text, tree if isinstance(tree, Chain) else Chain((tree,), pattern.tree.span))
 
 
-def _family(context: Context, family: Family, image: Shape | None, classes: int | None) -> FamilyBody:
+def _family(context: Context, family: Family, image: Shape | None, classes: int | None, *, listed: bool) -> FamilyBody:
+    if not listed:
+        return _described(family, image, classes)
     limits = context.limits
     if len(family) > limits.members:
         raise ConfigError(
@@ -180,15 +196,43 @@ def _family(context: Context, family: Family, image: Shape | None, classes: int 
     members = plan_members(family, image, classes)
     if not any(member.plan for member in members):
         members[0].pattern.plan(image, classes)  # raises: what is wrong with it is wrong with all
+    said = _described(family, image, classes)
+    said.members = [{"counts": member.counts, **_without(member.to_dict(), member.counts)} for member in members]
+    return said
+
+
+def _described(family: Family, image: Shape | None, classes: int | None) -> FamilyBody:
+    fits = _fitting(family, image, classes)
     return FamilyBody(
-        letters=_letters(family),
+        letters={
+            letter: LetterBody(low=min(counts), high=max(counts), fits=fits[letter])
+            for letter, counts in family.ranges.items()
+        },
         optional=[str(part.body) for part in optionals(family.pattern.tree)],
-        members=[{"counts": member.counts, **_without(member.to_dict(), member.counts)} for member in members],
+        total=len(family),
+        members=[],
     )
 
 
-def _letters(family: Family) -> dict[str, LetterBody]:
-    return {letter: LetterBody(low=min(counts), high=max(counts)) for letter, counts in family.ranges.items()}
+def _fitting(family: Family, image: Shape | None, classes: int | None) -> dict[str, list[int]]:
+    """Return the counts of each letter that fit, while the others have their lowest."""
+    tree = substitute(
+        family.pattern.tree, {}, dict.fromkeys((part.span for part in optionals(family.pattern.tree)), True)
+    )
+    lowest = {letter: min(counts) for letter, counts in family.ranges.items()}
+    fits: dict[str, list[int]] = {letter: [] for letter in lowest}
+    layers = 0
+    for number in range(FAR + 1):
+        members = {letter: substitute(tree, lowest | {letter: number}, {}) for letter in lowest}
+        layers += sum(map(_layers, members.values()))
+        if layers > TRIED_LAYERS:
+            break
+        for letter, member in members.items():
+            assert isinstance(member, Chain)
+            with suppress(PatternError):
+                Pattern(family.pattern.text, member).plan(image, classes)
+                fits[letter].append(number)
+    return fits
 
 
 def _without(data: dict[str, Any], names: dict[str, int]) -> dict[str, Any]:

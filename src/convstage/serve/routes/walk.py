@@ -6,15 +6,14 @@ import math
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...pictures import Scale, data_uri, png
 from ...subject import Subject
 from ...walkthrough.groups import Group, words
-from ...walkthrough.paint import (
-    vector_columns,
-)
+from ...walkthrough.paint import vector_columns
 from ...walkthrough.steps import Step
 from ..context import Context, Shared
 from ..decoding import Uploads, digest, drawn
@@ -29,6 +28,8 @@ router = APIRouter(prefix="/api/walk", tags=["walk"], route_class=LimitedRoute)
 
 #: What the form calls its image.
 FIELD = "image"
+#: So many of a stage's strongest maps are named: more than anybody looks at in a stage that is folded.
+STRONGEST = 64
 
 
 class Asked(BaseModel):
@@ -89,6 +90,10 @@ class StageBody(BaseModel):
     is_map: bool
     scale: ScaleBody
     filters: FiltersBody | None
+    strongest: list[int] | None = Field(
+        description="Numbers of the last step's maps by their largest value without its sign, the largest first, of "
+        f"equal ones the lower number; at most {STRONGEST}. Null of vectors."
+    )
     steps: list[StepBody]
 
 
@@ -116,7 +121,17 @@ class WalkBody(BaseModel):
                     "temperature": 1.0,
                     "views": 1,
                     "input": {"src": "/api/walk/0123456789abcdef0123456789abcdef/input.png", "shape": [28, 28, 1]},
-                    "stages": [],
+                    "stages": [
+                        {
+                            "name": "stage1",
+                            "title": "stage1: 28×28×1 becomes 14×14×4",
+                            "is_map": True,
+                            "scale": {"low": -1.5, "high": 1.5, "signed": True, "bar": "data:image/png;base64,"},
+                            "filters": None,
+                            "strongest": [2, 0, 3, 1],
+                            "steps": [],
+                        }
+                    ],
                 }
             ]
         }
@@ -159,6 +174,29 @@ def finite_rows(matrix: Any) -> list[list[float | None]]:
 def scale_body(scale: Scale) -> ScaleBody:
     """Return a colour scale as it is answered."""
     return ScaleBody(low=scale.low, high=scale.high, signed=scale.signed, bar=data_uri(png(scale.bar(8, 128))))
+
+
+def strongest(maps_hwc: npt.NDArray[Any]) -> list[int]:
+    """Return the numbers of maps by their largest value without its sign, the largest first.
+
+    Parameters
+    ----------
+    maps_hwc : ndarray, shape (height, width, maps)
+
+    Returns
+    -------
+    list of int
+        Of equal ones the lower number is first; maps with a value that is not a number are last.
+
+    Examples
+    --------
+    >>> strongest(np.array([[[0.0, -3.0, 2.0, 3.0]], [[1.0, 0.0, 0.0, 0.0]]]))
+    [1, 3, 2, 0]
+    """
+    # Not np.abs: it would copy all of the maps.
+    largest = np.maximum(maps_hwc.max(axis=(0, 1)), -maps_hwc.min(axis=(0, 1)))
+    order = np.argsort(-np.where(np.isnan(largest), -1, largest), kind="stable")
+    return [int(number) for number in order]
 
 
 def _uploaded(context: Context, content: bytes, name: str | None) -> Subject:
@@ -209,6 +247,7 @@ def _stage(context: Context, entry: Entry, group: Group) -> StageBody:
         is_map=group.is_map,
         scale=scale_body(group.scale),
         filters=filters,
+        strongest=strongest(group.steps[-1].output)[:STRONGEST] if group.is_map else None,
         steps=[_step_body(context, entry, step) for step in group.steps],
     )
 

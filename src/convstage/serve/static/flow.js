@@ -1,10 +1,11 @@
 // The network from left to right: each stage unfolds into its filters and maps.
 
-import { drawWhenSeen, legend } from "./canvas.js";
+import { legend } from "./canvas.js";
 import { button, el, fill, fresh, size } from "./dom.js";
+import { Filters } from "./filters.js";
 import { Maps, Vector } from "./maps.js";
 
-/** A folded stage shows so many of its last maps. */
+/** A folded stage shows so many of its last maps: those with the largest values. */
 const FOLDED = 6;
 
 export class Flow {
@@ -29,11 +30,24 @@ export class Flow {
       "p",
       { class: "note no-print", id: fresh("keys") },
       "Click a cell to see how its value came about. With the keyboard: Tab goes from layer to layer, ",
-      "the arrow keys from cell to cell, Page Up and Page Down from map to map, Enter opens the receipt, Escape closes it.",
+      "the arrow keys from cell to cell, Page Up and Page Down from map to map, Enter opens the receipt, Escape closes it. ",
+      "On a touch screen: hold a map to enlarge it, then touch a cell in it.",
     );
     this.strip = el("div", { class: "flow" });
     this.decision = el("div");
-    this.node = el("section", { class: "panel", "aria-label": "the network" }, this.keys, this.strip);
+    // Beside what scrolls, so that the decision is in sight however many stages there are.
+    this.decided = el(
+      "section",
+      { class: "stage decided", "aria-label": "probabilities" },
+      el("h3", {}, "Probabilities"),
+      this.decision,
+    );
+    this.node = el(
+      "section",
+      { class: "panel", "aria-label": "the network" },
+      this.keys,
+      el("div", { class: "network" }, this.strip, this.decided),
+    );
   }
 
   /** Take a walk: the first one makes the stages, those after it change what is drawn. */
@@ -59,14 +73,6 @@ export class Flow {
       this.strip.append(one.node);
       this.fillStage(one);
     }
-    this.strip.append(
-      el(
-        "section",
-        { class: "stage decided", "aria-label": "probabilities" },
-        el("h3", {}, "Probabilities"),
-        this.decision,
-      ),
-    );
   }
 
   image(walk) {
@@ -75,8 +81,6 @@ export class Flow {
       new Maps({
         ...this.shared,
         layer,
-        count: 1,
-        single: true,
         source: () => walk.input.src,
         label: `the image, ${size(layer.output)}`,
       }),
@@ -100,7 +104,8 @@ export class Flow {
     const isOpen = this.open.has(stage.name) || !stage.is_map;
     if (isRefresh) {
       fill(one.legend, legend(stage.scale));
-      for (const step of stage.steps) this.tiles.get(step.layer)?.retake(source(step.maps, step.layer));
+      for (const step of stage.steps)
+        this.tiles.get(step.layer)?.retake(source(step.maps, step.layer), shown(stage, step, isOpen));
       return;
     }
     for (const step of stage.steps) this.tiles.delete(step.layer);
@@ -122,59 +127,43 @@ export class Flow {
       body.append(
         ...[
           stage.filters ? this.filters(stage) : null,
-          ...stage.steps.map((step) => this.column(step, step.count)),
+          ...stage.steps.map((step) => this.column(step, shown(stage, step, isOpen))),
         ].filter(Boolean),
       );
     else {
       const last = stage.steps.at(-1);
-      body.append(this.column(last, Math.min(last.count, FOLDED)));
-      if (last.count > FOLDED) one.rest.append(el("p", { class: "note" }, `${FOLDED} of ${last.count} maps`));
+      const words = last.count > FOLDED ? `${FOLDED} strongest of ${last.count} maps` : null;
+      body.append(this.column(last, shown(stage, last, isOpen), words));
     }
   }
 
   /** The filters stand beside the maps that they make. */
-  filters(stage) {
-    const { filters, name, steps } = stage,
-      [height, width] = steps[0].shape;
-    const node = el("div", { class: "maps filters", role: "img", "aria-label": `${filters.count} filters of ${name}` });
-    node.style.setProperty("--ratio", `${width} / ${height}`);
+  filters({ name, filters, steps }) {
+    const { say, lens, keys } = this,
+      size = steps[0].shape.slice(0, 2);
     const address = source(filters.src, steps[0].layer);
-    for (let k = 0; k < filters.count; k++) {
-      const canvas = drawWhenSeen(el("canvas"), address(k));
-      const tile = el(
-        "div",
-        { class: "tile", dataset: { map: k } },
-        el("span", { class: "cells" }, canvas),
-        el("span", { class: "tile-number", "aria-hidden": "true" }, String(k)),
-      );
-      tile.addEventListener(
-        "pointerenter",
-        (event) =>
-          event.pointerType === "mouse" && this.lens.show(tile, { src: address(k), words: `filter ${k} of ${name}` }),
-      );
-      tile.addEventListener("pointerleave", () => this.lens.hide());
-      node.append(tile);
-    }
+    const made = new Filters({ name, count: filters.count, source: address, size, lens, say, describe: keys.id });
     return el(
       "div",
       { class: "column" },
       el("h4", {}, "filters"),
       el("p", { class: "note" }, legend(filters.scale)),
-      node,
+      made.node,
     );
   }
 
-  column(step, count) {
+  column(step, numbers, which = null) {
     const layer = this.layers.get(step.layer),
-      words = `${step.layer}, ${size(step.shape)}, ${step.words}`;
+      label = [step.layer, size(step.shape), step.words, which].filter(Boolean).join(", ");
     const maps = this.register(
-      new Maps({ ...this.shared, layer, count, source: source(step.maps, step.layer), label: words }),
+      new Maps({ ...this.shared, layer, numbers, source: source(step.maps, step.layer), label }),
     );
     return el(
       "div",
       { class: "column" },
       el("h4", { title: step.words }, step.layer.split(".").at(-1)),
       el("p", { class: "note" }, size(step.shape)),
+      which && el("p", { class: "note which" }, which),
       maps.node,
     );
   }
@@ -219,7 +208,7 @@ export class Flow {
       ({ stage }) => stage.is_map && stage.steps.some(({ layer }) => layer === name),
     );
     const tiles = this.tiles.get(name);
-    if (!one || this.open.has(one.stage.name) || (tiles && map < tiles.shown)) return false;
+    if (!one || this.open.has(one.stage.name) || tiles?.has(map)) return false;
     this.toggle(one.stage.name);
     return true;
   }
@@ -251,3 +240,7 @@ export class Flow {
 
 /** The address of map k of a layer, by the template of the answer. */
 const source = (template, layer) => (k) => template.replace("{layer}", layer).replace("{k}", k);
+
+/** Numbers of a step's maps that are shown: all, or of a folded stage the strongest where there are more than a few. */
+const shown = ({ strongest }, { count }, isOpen) =>
+  isOpen || count <= FOLDED ? [...Array(count).keys()] : strongest.slice(0, FOLDED);

@@ -1,10 +1,12 @@
 // The image in: from the run's own images, from a file, dropped, pasted, or drawn.
 
-import { button, el, fill, named, percent, select, size } from "./dom.js";
+import { button, el, fill, named, percent, select, setStyle, size } from "./dom.js";
 import { Drawing, LARGEST } from "./drawing.js";
 import { isStopped, latest } from "./api.js";
 
 const PAGE = 60;
+/** So many classes stand beside the image. */
+const LIKELIEST = 3;
 const PARTS = { test: "test", val: "validation", train: "training" };
 
 export class ImageIn {
@@ -102,12 +104,27 @@ export class ImageIn {
         {},
         el("p", { class: "image-name" }, named(walk.name)),
         el("p", { class: "prediction" }, el("b", {}, named(walk.prediction)), ` ${percent(walk.probability)}`),
+        this.chances(walk),
         el("p", { class: "note truth" }, truth),
         shared,
       ),
     );
     this.current = index;
     this.markCurrent();
+  }
+
+  /** The likeliest classes, where the style sheet has them: on a phone all of them are far below. */
+  chances({ probabilities }) {
+    const likeliest = Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
+    return el(
+      "ul",
+      { class: "chances", "aria-label": "the likeliest classes" },
+      likeliest.slice(0, LIKELIEST).map(([name, share]) => {
+        const bar = el("span");
+        setStyle(bar, { width: percent(share) });
+        return el("li", {}, named(name), ` ${percent(share)}`, el("span", { class: "bar" }, bar));
+      }),
+    );
   }
 
   markCurrent() {

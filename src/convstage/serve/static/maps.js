@@ -2,6 +2,7 @@
 
 import { drawWhenSeen, mark } from "./canvas.js";
 import { el } from "./dom.js";
+import { whenHeld } from "./hold.js";
 
 /** Where a click lies on a canvas, in cells. */
 export function cellAt(canvas, event, [height, width]) {
@@ -48,9 +49,13 @@ class Tiles {
   }
 
   click(event) {
-    const canvas = event.target.closest(".tile")?.querySelector("canvas");
-    if (!canvas) return;
-    this.at = [...cellAt(canvas, event, this.size), this.mapOf(canvas)];
+    const tile = event.target.closest(".tile");
+    if (tile) this.pick(tile, cellAt(tile.querySelector("canvas"), event, this.size));
+  }
+
+  /** Choose a cell of a map, by the tile or by the lens that enlarges it. */
+  pick(tile, [row, column]) {
+    this.at = [row, column, this.mapOf(tile)];
     this.lens?.hide();
     if (this.cell) this.choose(this.layer.name, this.cell);
   }
@@ -66,19 +71,16 @@ class Tiles {
       ArrowRight: [row, column + 1, map],
       Home: [row, 0, map],
       End: [row, columns - 1, map],
-      PageUp: [row, column, map - 1],
-      PageDown: [row, column, map + 1],
+      PageUp: [row, column, this.beside(map, -1)],
+      PageDown: [row, column, this.beside(map, 1)],
     }[event.key];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Enter" || event.key === " ") {
       if (this.cell) this.choose(this.layer.name, this.cell, true);
     } else if (moved) {
       const before = this.at;
-      this.at = [
-        [moved[0], rows],
-        [moved[1], columns],
-        [moved[2], this.maps],
-      ].map(([n, of]) => Math.min(of - 1, Math.max(0, n)));
+      const within = (n, of) => Math.min(of - 1, Math.max(0, n));
+      this.at = [within(moved[0], rows), within(moved[1], columns), moved[2]];
       if (!this.cell) this.at = before;
       this.draw();
     } else return;
@@ -119,7 +121,12 @@ class Tiles {
   /** Draw another image's maps in the place of these. */
   retake(source) {
     this.source = source;
-    this.node.querySelectorAll("canvas").forEach((canvas, k) => drawWhenSeen(canvas, source(k)));
+    for (const tile of this.node.children) drawWhenSeen(tile.querySelector("canvas"), source(Number(tile.dataset.map)));
+  }
+
+  /** The map that is so many further on. */
+  beside(map) {
+    return map;
   }
 
   enlarge() {}
@@ -129,22 +136,30 @@ class Tiles {
 export class Maps extends Tiles {
   /**
    * @param source the address of map k, as a function
-   * @param count how many maps are shown; the layer may have more
+   * @param numbers of the maps that are shown, in this order; of the image none: its channels are one picture
    */
-  constructor({ source, count, single = false, ...rest }) {
+  constructor({ source, numbers, ...rest }) {
     super(rest);
-    Object.assign(this, { source, single, size: this.layer.output.slice(0, 2), shown: count });
+    Object.assign(this, { source, single: numbers === undefined, size: this.layer.output.slice(0, 2) });
+    // Of the image the keyboard goes through the channels all the same.
+    this.numbers = numbers ?? [...Array(this.layer.output[2]).keys()];
     this.node.style.setProperty("--ratio", `${this.size[1]} / ${this.size[0]}`);
-    this.start = [this.size[0] >> 1, this.size[1] >> 1, 0];
-    for (let k = 0; k < count; k++) this.node.append(this.make(k));
+    for (const k of this.single ? [0] : this.numbers) this.node.append(this.make(k));
+    whenHeld(this.node, (target) => this.enlarge(target.closest(".tile"), 0, true));
   }
 
   get kind() {
     return "feature maps";
   }
-  /** Of the image all channels are one picture. */
-  get maps() {
-    return this.single ? this.layer.output[2] : this.shown;
+  get start() {
+    return [this.size[0] >> 1, this.size[1] >> 1, this.numbers[0]];
+  }
+  beside(map, step) {
+    const { numbers } = this;
+    return numbers[Math.min(numbers.length - 1, Math.max(0, numbers.indexOf(map) + step))];
+  }
+  has(map) {
+    return this.numbers.includes(map);
   }
   toCell(at) {
     return at;
@@ -153,10 +168,25 @@ export class Maps extends Tiles {
     return cell;
   }
   tile(map) {
-    return this.node.children[this.single ? 0 : map];
+    return this.node.children[this.single ? 0 : this.numbers.indexOf(map)];
   }
-  mapOf(canvas) {
-    return this.single ? (this.at?.[2] ?? 0) : Number(canvas.closest(".tile").dataset.map);
+  mapOf(tile) {
+    return this.single ? (this.at?.[2] ?? 0) : Number(tile.dataset.map);
+  }
+
+  /** Draw another image's maps, of which others may be shown; the tiles stay, and with them the focus. */
+  retake(source, numbers = this.numbers) {
+    if (!this.single)
+      [...this.node.children].forEach((tile, n) => {
+        tile.dataset.map = numbers[n];
+        tile.querySelector(".tile-number").textContent = numbers[n];
+      });
+    this.numbers = numbers;
+    if (this.at && !this.has(this.at[2])) {
+      this.at = null;
+      this.clearAt();
+    }
+    super.retake(source);
   }
 
   make(k) {
@@ -167,17 +197,20 @@ export class Maps extends Tiles {
       el("span", { class: "cells" }, canvas),
       this.single ? null : el("span", { class: "tile-number", "aria-hidden": "true" }, String(k)),
     );
-    tile.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && this.enlarge(tile));
-    tile.addEventListener("pointerleave", () => this.lens?.hide());
+    tile.addEventListener("pointerenter", ({ pointerType }) => pointerType === "mouse" && this.enlarge(tile));
+    tile.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && this.lens?.hide());
     return tile;
   }
 
-  enlarge(tile, wait) {
+  enlarge(tile, wait, isHeld = false) {
+    if (!tile) return;
     const k = Number(tile.dataset.map);
     this.lens?.show(tile, {
       src: this.source(k),
       words: this.single ? "the image" : `${this.layer.name}, map ${k}`,
       wait,
+      isHeld,
+      pick: (event, canvas) => this.pick(tile, cellAt(canvas, event, this.size)),
     });
   }
 }
@@ -194,7 +227,6 @@ export class Vector extends Tiles {
       source,
       size: [Math.ceil(this.layer.output[0] / columns), columns],
       start: [0, 0, 0],
-      maps: 1,
     });
     this.node.style.setProperty("--ratio", `${columns} / ${this.size[0]}`);
     const canvas = drawWhenSeen(el("canvas", { width: columns, height: this.size[0] }), source(0));

@@ -1,11 +1,10 @@
 // The members of a family: a slider for each free letter, a switch for each optional part, and a list to choose from.
 
 import { isStopped, latest } from "./api.js";
-import { button, debounced, el, fill, labelled, named } from "./dom.js";
+import { button, debounced, el, fill, fresh, labelled, named } from "./dom.js";
 
-/** How far a slider goes, and what is listed unless something else is asked for. */
-const MOST = 6,
-  RANGE = "1..3";
+/** What is listed unless something else is asked for. */
+const RANGE = "1..3";
 
 /** Letters with what they are, as the address has them: N:2,M:1..3. */
 const read = (text) =>
@@ -21,6 +20,13 @@ const write = (counts) =>
     .join(",");
 /** Parts that are kept, as the address has them: 10; nothing when all are. */
 const bits = (keep) => (keep.includes(false) ? keep.map((one) => (one ? "1" : "0")).join("") : null);
+
+/** Counts in words: 1 to 4, or 0, 2 and 3. */
+function inWords(counts) {
+  const [first, last] = [counts[0], counts.at(-1)];
+  if (counts.length > 2 && last - first === counts.length - 1) return `${first} to ${last}`;
+  return counts.length > 1 ? `${counts.slice(0, -1).join(", ")} and ${last}` : String(first);
+}
 
 export class Family {
   /**
@@ -79,20 +85,43 @@ export class Family {
     );
     this.keep = this.boxes.map((_, n) => keep?.[n] !== "0");
     for (const letter of letters) {
-      const { slider, output } = this.inputs[letter],
-        range = this.rangeInputs[letter];
-      if (slider !== document.activeElement) slider.value = this.counts[letter];
-      output.textContent = this.counts[letter];
+      const range = this.rangeInputs[letter];
       if (range !== document.activeElement) range.value = asked[letter] ?? RANGE;
     }
+    this.slide();
     this.boxes.forEach((box, n) => {
       box.checked = this.keep[n];
     });
     this.listed(pattern, Object.fromEntries(letters.map((letter) => [letter, asked[letter] ?? RANGE])));
-    const answer = await this.plan(pattern, { counts: this.counts, keep: this.keep }, signal);
-    this.chosen = answer.pattern;
+    const chosen = { counts: this.counts, keep: this.keep };
+    const [account, answer] = await Promise.allSettled([
+      this.plan(pattern, { ...chosen, members: false, picture: false }, signal),
+      this.plan(pattern, chosen, signal),
+    ]);
+    // Also where this member does not fit: the sliders show the way to those that do.
+    if (account.value?.family) this.reach(account.value.family);
+    if (answer.status === "rejected") throw answer.reason;
+    this.chosen = answer.value.pattern;
     this.markChosen();
-    return answer;
+    return answer.value;
+  }
+
+  /** Let the sliders go as far as the network fits, the other letters and parts being what they are. */
+  reach({ letters }) {
+    for (const [letter, { fits }] of Object.entries(letters)) this.inputs[letter].fits = fits;
+    this.slide();
+  }
+
+  /** Set the sliders to the member that is chosen, which may be one that does not fit. */
+  slide() {
+    for (const [letter, { slider, output, words, fits }] of Object.entries(this.inputs)) {
+      const chosen = Number(this.counts[letter]);
+      slider.min = Math.min(chosen, ...fits);
+      slider.max = Math.max(chosen, ...fits);
+      if (slider !== document.activeElement) slider.value = chosen;
+      output.textContent = chosen;
+      words.textContent = fits.length ? `${inWords(fits)} ${fits.length > 1 ? "fit" : "fits"}` : "";
+    }
   }
 
   /** Make the controls anew only when the family is another one: what has the focus keeps it. */
@@ -102,18 +131,16 @@ export class Family {
     Object.assign(this, { known: key, listedFor: null });
     this.inputs = Object.fromEntries(
       names.map((letter) => {
-        const output = el("output", { class: "number" });
+        const output = el("output", { class: "number" }),
+          words = el("span", { class: "note", id: fresh("fits") });
         const slider = el("input", {
           type: "range",
-          min: Math.min(letters[letter].low ?? 0, 0),
-          max: MOST,
           step: 1,
+          "aria-describedby": words.id,
           on: { input: () => this.slid(letter, slider, output) },
         });
-        return [
-          letter,
-          { slider, output, node: el("span", { class: "slider" }, labelled(letter, slider), " ", output) },
-        ];
+        const node = el("span", { class: "slider" }, labelled(letter, slider), " ", output, " ", words);
+        return [letter, { slider, output, words, node, fits: letters[letter].fits }];
       }),
     );
     const typed = { type: "text", class: "short", maxLength: 13, autocomplete: "off" };

@@ -135,8 +135,8 @@ export class ReceiptPanel {
   arithmetic(text) {
     const line = el("p", { class: "number sum", dir: "ltr" }, text);
     if (text.length <= LONG) return line;
-    const end = text.slice(text.indexOf(" = ", text.length - LONG / 4) + 3 || text.length);
-    return el("details", {}, el("summary", {}, `The whole sum${end ? `, which is ${end}` : ""}`), line);
+    const [, ...ends] = text.split(" = ");
+    return el("details", {}, el("summary", {}, `The whole sum${ends.length ? `, which is ${ends.at(-1)}` : ""}`), line);
   }
 
   /** Patch × filter = products, for each channel; of many, those that add most first. */

@@ -111,11 +111,12 @@ class LearnView {
           "div",
           {},
           el("p", { class: "question-text" }, named(question.question)),
-          el(
-            "div",
-            { class: "tables" },
-            tables.map((table) => this.table(table)),
-          ),
+          tables.length > 0 &&
+            el(
+              "div",
+              { class: "tables", tabIndex: 0, role: "region", "aria-label": "what is given" },
+              tables.map((table) => this.table(table)),
+            ),
         ),
       ),
       el(

@@ -19,19 +19,6 @@ const VOLUMES = new Set(["INPUT", "CONV", "POOL", "GAP", "FLATTEN", "FC", "CLASS
 /** Which member of a family is shown says nothing about another pattern. */
 const NO_MEMBER = { counts: null, ranges: null, keep: null };
 
-/** Free letters and optional parts of a text, without reading it as the server does; null when it has none. */
-function guessed(pattern) {
-  const letters = [
-    ...new Set([...pattern.matchAll(/[*×]\s*([a-z])(?![a-z])/gi)].map(([, letter]) => letter.toUpperCase())),
-  ];
-  const parts = pattern.split("?").length - 1;
-  const found = {
-    letters: Object.fromEntries(letters.map((letter) => [letter, {}])),
-    optional: Array.from({ length: parts }, (_, n) => `part ${n + 1} with ?`),
-  };
-  return letters.length || parts ? found : null;
-}
-
 /** The line that holds a part of a text: before it, the part, behind it. Positions count characters. */
 export function lineOf(text, start, end) {
   const letters = Array.from(text);
@@ -218,15 +205,8 @@ class PatternView {
   async ask(wanted, signal) {
     if (wanted.pattern.trim() === "")
       throw new ApiError("Write a pattern, such as INPUT -> CONV -> RELU -> POOL -> CLASSIFIER.", { status: 422 });
-    const guess = guessed(wanted.pattern);
-    let answer;
-    try {
-      answer = await this.post(wanted.pattern, {}, signal);
-    } catch (error) {
-      // Its letters may have more members than are listed at once; one of them is still planned.
-      if (error.status !== 422 || Number.isInteger(error.problem.start) || !guess) throw error;
-      answer = { family: guess };
-    }
+    // Of a family: what it is. Its members are listed by a request of their own, which may be refused.
+    const answer = await this.post(wanted.pattern, { members: false }, signal);
     if (answer.plan) {
       this.family.hide();
       return answer;
