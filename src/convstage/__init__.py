@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from .comparison import Comparison, compare
     from .config import Config
     from .cross_validation import CrossValidation, crossval
-    from .errors import ConfigError, ConvstageError, DataError, PatternError, RunError, TrainingError, TrainingStopped
+    from .errors import (
+        ConfigError,
+        ConvstageError,
+        DataError,
+        PatternError,
+        RunError,
+        TrainingError,
+        TrainingStopped,
+        WriteError,
+    )
     from .evaluation import evaluate
     from .explain import Evidence, evidence
     from .fusion import fuse, fusions, unfuse
@@ -54,6 +63,7 @@ _HOMES = {
     "TrainingError": "errors",
     "TrainingStopped": "errors",
     "Walk": "walkthrough",
+    "WriteError": "errors",
     "compare": "comparison",
     "crossval": "cross_validation",
     "evaluate": "evaluation",

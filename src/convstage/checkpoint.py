@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 
+import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from .errors import RunError
 from .network import Network
-from .optimizer import AdamW
-from .run import Run
+from .optimizer import STATE, AdamW
+from .run import LAST, Run
+from .text import size
 
 
 @dataclass
@@ -56,18 +60,56 @@ def save(run: Run, state: State) -> None:
 
 
 def restore(run: Run, state: State) -> None:
-    """Bring a state to where training stood; for a new run it stays at the start."""
+    """Bring a state to where training stood; for a new run it stays at the start.
+
+    Raises
+    ------
+    RunError
+        The checkpoint is damaged, of another run or network, or holds what is not finite.
+    """
     last = run.read_last()
     if last is None:
         return
     tensors, position = last
+    _check(run, state, tensors)
     state.network.load_state_dict(_under("network.", tensors))
     numbers = range(len(state.optimizer.parameters))
     moments = {number: found for number in numbers if (found := _under(f"optimizer.{number}.", tensors))}
     state.optimizer.load_state_dict(moments)
     if state.average is not None:
         state.average.load_state_dict(_under("average.", tensors))
-    state.position = Position(**position)
+    state.position = Position(**{part.name: position[part.name] for part in fields(Position)})
+
+
+def _check(run: Run, state: State, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that are not those of the state, in name, type and shape, and what is not finite."""
+    expected = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
+    if state.average is not None:
+        expected |= {f"average.{name}": tensor for name, tensor in state.average.state_dict().items()}
+    moved = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}
+    for number, parameter in enumerate(state.optimizer.parameters):
+        if str(number) in moved:
+            expected |= {
+                f"optimizer.{number}.{name}": torch.zeros(()) if name == "step" else parameter for name in STATE
+            }
+    for name in sorted({*expected, *tensors}):
+        here, found = _described(expected.get(name)), _described(tensors.get(name))
+        if here != found:
+            raise RunError(
+                f"{run.path / LAST} is no checkpoint of this network: {name} should be {here}, and is {found}.\n"
+                "Restore it from a copy."
+            )
+        if not torch.isfinite(tensors[name]).all():
+            raise RunError(
+                f"{run.path / LAST} has values in {name} that are not finite: training cannot go on from it.\n"
+                "Train anew, with a lower --learning-rate."
+            )
+
+
+def _described(tensor: Tensor | None) -> str:
+    if tensor is None:
+        return "missing"
+    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {size(tensor.shape) or '()'}"
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

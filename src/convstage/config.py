@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from reprlib import Repr
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from .data.augment import Flip
@@ -18,11 +19,16 @@ from .data.images import Resize
 from .errors import ConfigError
 from .pattern import Pattern
 
+#: Shows a wrong value, of which a file may have made a long one.
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+
 
 class Config(BaseModel):
     """Settings of a training; `make_config` turns mistakes into errors for people."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    # A setting that is not finite could not be written down: JSON has no such number.
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     pattern: str | None = Field(None, description="Layer pattern; chosen from the image size when not given.")
     size: str | None = Field(None, description="Image size, 160 or 120x160 (height x width); found from the images.")
@@ -75,6 +81,9 @@ class Config(BaseModel):
     calibrate: bool = Field(False, description="Fit a temperature to the validation part, so that probabilities hold.")
     patience: int = Field(12, ge=1, description="Epochs without a better figure until training stops.")
 
+    stream: bool | None = Field(
+        None, description="Read shards as they are needed; when not given, if their pixels do not fit into the cache."
+    )
     audit: bool = Field(True, description="Look for duplicates, leaks and shortcuts in the data before training.")
     report: bool = Field(True, description="Write report.html and CARD.md at the end.")
     seed: int = Field(0, ge=0, lt=2**32, description="Fixes the split, the weights and the order of the images.")
@@ -83,6 +92,14 @@ class Config(BaseModel):
     save_every: float = Field(60.0, gt=0, description="Seconds between checkpoints within an epoch.")
     name: str | None = Field(None, description="Name of the run's folder; numbered after the data when not given.")
     out: str = Field("runs", description="Where run folders are made.")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_yes(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse yes and no where a number or a text is meant; a switch takes them."""
+        if isinstance(value, bool) and bool not in _kinds(cls.model_fields[str(info.field_name)].annotation):
+            raise PydanticCustomError("switch", "this is no switch, to be on or off")
+        return value
 
     @field_validator("pattern", "size", "name", "out", "split_file", mode="before")
     @classmethod
@@ -103,7 +120,12 @@ class Config(BaseModel):
         return names
 
 
-def make_config(file: str | Path | None = None, **settings: Any) -> Config:
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """Return the types that a field may have."""
+    return get_args(annotation) or (annotation,)
+
+
+def make_config(file: str | Path | None = None, /, **settings: Any) -> Config:
     """Return the settings of a training: defaults, overruled by a YAML file, overruled by `settings`.
 
     Raises
@@ -126,7 +148,7 @@ def make_config(file: str | Path | None = None, **settings: Any) -> Config:
         if name not in Config.model_fields:
             near = difflib.get_close_matches(name, Config.model_fields, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"Settings are {', '.join(Config.model_fields)}."
-            raise ConfigError(f"there is no setting {name!r}{where if name in merged else ''}.\n{hint}")
+            raise ConfigError(f"there is no setting {_SHORT.repr(name)}{where if name in merged else ''}.\n{hint}")
     merged.update(settings)
     try:
         return Config(**merged)
@@ -136,22 +158,32 @@ def make_config(file: str | Path | None = None, **settings: Any) -> Config:
         source = where if name not in settings else ""
         message = first["msg"][0].lower() + first["msg"][1:]
         meaning = Config.model_fields[name].description
-        raise ConfigError(f"{name} = {first['input']!r}{source}: {message}.\n{name}: {meaning}") from None
+        raise ConfigError(f"{name} = {_SHORT.repr(first['input'])}{source}: {message}.\n{name}: {meaning}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
         raise ConfigError(
             f"the config file {path} cannot be read: {getattr(error, 'strerror', None) or error}."
         ) from None
-    except yaml.YAMLError as error:
+    try:
+        content = yaml.safe_load(text)
+    except RecursionError:
+        raise ConfigError(f"the config file {path} is no YAML for settings: it is nested too deeply.") from None
+    except Exception as error:  # beside YAMLError what its converters of numbers and dates raise, of several kinds
         raise ConfigError(f"the config file {path} is no YAML: {error}") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise ConfigError(f"the config file {path} must hold settings, one a line, such as 'epochs: 30'.")
-    return {str(name).replace("-", "_"): value for name, value in content.items()}
+    settings: dict[str, Any] = {}
+    for name, value in content.items():
+        field = str(name).replace("-", "_")
+        if field in settings:
+            raise ConfigError(f"the config file {path} has {field} twice, as {name} and in another spelling.")
+        settings[field] = value
+    return settings

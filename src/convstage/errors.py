@@ -8,13 +8,24 @@ ConvstageError
  ├── ConfigError     a setting that does not exist or has an impossible value
  ├── DataError       images that cannot be found, read or split
  ├── RunError        a run folder that is missing, damaged or of another version
+ ├── WriteError      a file that cannot be written: a full disk, no permission; an OSError, too
  ├── TrainingError   a training that cannot go on (a loss that is not finite)
  └── TrainingStopped a training that was asked to stop, and saved where it stands
 """
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+
+#: What to do about a file that cannot be written, by the system's reason.
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room on the disk."),
+    errno.EFBIG: "The system limits the size of files, see ulimit -f.",
+    errno.EIO: "The disk may be failing: look at the system's log.",
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "Choose a place that you may write to."),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "Its folder is not there (any more)."),
+}
 
 
 class ConvstageError(ValueError):
@@ -31,6 +42,36 @@ class DataError(ConvstageError):
 
 class RunError(ConvstageError):
     """A run folder that is missing, damaged or of another version."""
+
+
+class WriteError(ConvstageError, OSError):
+    """A file that cannot be written; the one that was there before is untouched.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file that was to be written, not the temporary one.
+    error : OSError
+        What the system says; `errno` and `strerror` are its own.
+    hint : str
+        What to do; found from the system's reason when it is not given.
+
+    Examples
+    --------
+    >>> print(WriteError("runs/a/last.safetensors", OSError(28, "No space left on device")))
+    runs/a/last.safetensors cannot be written: No space left on device.
+    Make room on the disk.
+    """
+
+    def __init__(self, path: str | Path, error: OSError, hint: str = "") -> None:
+        self.errno = error.errno
+        self.strerror = error.strerror or str(error)
+        self.filename = str(path)
+        self.hint = hint or _REMEDIES.get(error.errno or 0, "")
+        super().__init__("\n".join(filter(None, [f"{path} cannot be written: {self.strerror}.", self.hint])))
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # OSError would say its own
 
 
 class TrainingError(ConvstageError):

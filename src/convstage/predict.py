@@ -15,7 +15,7 @@ from natsort import natsorted, ns
 from .calibration import softmax
 from .data import Geometry, ImageLike, Standardisation
 from .data.pixel_rows import PixelRows
-from .errors import DataError
+from .errors import DataError, RunError
 from .network import Network
 from .pattern import Pattern, Plan
 from .run import Run
@@ -206,16 +206,34 @@ def load(run: str | Path | Run, device: str = "cpu") -> Classifier:
     """
     run = run if isinstance(run, Run) else Run.open(run)
     weights, description = run.read_model()
-    classifier = restore(weights, description, device)
+    try:
+        classifier = restore(weights, description, device)
+    except RunError as error:
+        raise RunError(f"{run.path}: {error}") from None
     classifier.temperature = (run.calibration or {}).get("temperature", 1.0)
     return classifier
 
 
 def restore(weights: dict[str, torch.Tensor], description: dict[str, Any], device: str = "cpu") -> Classifier:
-    """Return the classifier that `describe_model` described."""
+    """Return the classifier that `describe_model` described.
+
+    Raises
+    ------
+    RunError
+        The weights are not those of the pattern, or not finite.
+    """
     plan = Pattern(description["pattern"]).plan(tuple(description["image"]), len(description["classes"]))
+    # Before the network is built, which takes the memory that the pattern asks for.
+    if plan.parameters > sum(tensor.numel() for tensor in weights.values()):
+        raise RunError(f"the weights are not those of {plan.pattern}: there are fewer.\nRestore the run from a copy.")
     network = plan.build(seed=0)
-    network.load_state_dict(weights)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise RunError(f"the weights are not those of {plan.pattern}: {reason}\nRestore the run from a copy.") from None
+    if not all(torch.isfinite(tensor).all() for tensor in weights.values()):
+        raise RunError("the weights are not finite, so that they predict nothing.\nTrain anew.")
     return Classifier(
         network.to(device),
         plan,

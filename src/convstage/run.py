@@ -21,21 +21,30 @@ Every file is written whole or not at all; tensors carry a digest.
 
 from __future__ import annotations
 
-import csv
-import io
+import hashlib
 import json
-import os
 import platform
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import count
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import ConfigError, RunError
-from .files import TEMPORARY, read_json, read_tensors, write_json, write_tensors, write_text
+from . import records
+from .errors import RunError, WriteError
+from .files import (
+    TEMPORARY,
+    csv_text,
+    parse_json,
+    read_csv,
+    read_json,
+    read_tensors,
+    write_json,
+    write_tensors,
+    write_text,
+)
+from .folders import check_new, new_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,6 +67,17 @@ RATES = "lr-finder.csv"
 REPORT = "report.html"
 CARD = "CARD.md"
 
+#: What a folder may hold that was cut off before training began.
+_BEFORE = (SPLIT, UNREADABLE, RATES, AUDIT, SHORTCUT)
+#: Settings that two runs of the same weights may differ in.
+_ASIDE = ("name", "out", "threads", "device", "save_every", "audit", "report", "calibrate", "epochs", "patience")
+#: Keys of the tensor files' metadata: the description of the model, the position, and whose they are.
+_DESCRIPTION, _POSITION, _IDENTITY = "convstage", "position", "run"
+_ANEW = "Make it anew: convstage evaluate {}"
+_RESTORE = "Restore it from a copy."
+_COLUMNS = ("image", "truth", "prediction", "probability")
+_PROBABILITIES = r"probability|p\(.*\)"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -74,18 +94,7 @@ class Run:
     @classmethod
     def create(cls, out: str | Path, name: str | None, stem: str) -> Run:
         """Make a new run folder: `name`, or `stem` with the next free number."""
-        check_new(out, name)
-        stem = re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"
-        names = [name] if name is not None else (f"{stem}-{number}" for number in count(1))
-        try:
-            Path(out).mkdir(parents=True, exist_ok=True)
-            for candidate in names:
-                with suppress(FileExistsError):
-                    (Path(out) / candidate).mkdir()
-                    return cls(Path(out) / candidate)
-        except OSError as error:
-            raise _unwritable(out, error.strerror) from None
-        raise _exists(Path(out) / str(name))
+        return cls(new_folder(out, name, stem))
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
@@ -101,13 +110,14 @@ class Run:
 
     def sweep(self) -> None:
         """Remove the temporary files of writes that were cut off by a crash."""
-        for litter in self.path.glob(f"{TEMPORARY}*"):
-            litter.unlink(missing_ok=True)
+        for litter in self.path.rglob(f"{TEMPORARY}*"):
+            with suppress(OSError):
+                litter.unlink()
 
     @property
     def config(self) -> dict[str, Any]:
         """Everything that was resolved when training began."""
-        return dict(read_json(self.path / CONFIG))
+        return self._read(CONFIG, records.ConfigRecord)
 
     def write_config(self, **content: Any) -> None:
         """Store the settings, with versions and machine."""
@@ -120,7 +130,10 @@ class Run:
     @property
     def split(self) -> list[dict[str, str]]:
         """Every image's name, SHA-256, class and part."""
-        return list(read_json(self.path / SPLIT)["images"])
+        rows = list(self._read(SPLIT, records.SplitRecord)["images"])
+        if self.is_begun and (unknown := {row["class"] for row in rows}.difference(self.config["model"]["classes"])):
+            raise RunError(f"{self.path / SPLIT} has a class that {CONFIG} does not: {min(unknown)!r}.\n{_RESTORE}")
+        return rows
 
     def write_unreadable(self, files: Sequence[tuple[str, str]]) -> None:
         """List files that could not be used, by path and reason; writes nothing when there are none."""
@@ -130,8 +143,7 @@ class Run:
     @property
     def unreadable(self) -> list[tuple[str, str]]:
         """Files that could not be used, by path and reason."""
-        listed = self._read_csv(UNREADABLE) if (self.path / UNREADABLE).is_file() else []
-        return [(row["file"], row["reason"]) for row in listed]
+        return [(row["file"], row["reason"]) for row in self._table(UNREADABLE, ("file", "reason")) or ()]
 
     def write_audit(self, audit: Mapping[str, Any]) -> None:
         """Store what may mislead in the data, see `convstage.audit`."""
@@ -140,7 +152,11 @@ class Run:
     @property
     def audit(self) -> dict[str, Any] | None:
         """What may mislead in the data; None when it was not audited."""
-        return dict(read_json(self.path / AUDIT)) if (self.path / AUDIT).is_file() else None
+        if not (self.path / AUDIT).is_file():
+            return None
+        audit = self._read(AUDIT, records.AuditRecord)
+        audit.setdefault("findings", [])
+        return audit
 
     def write_shortcut(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Store what the strongest shortcut alone predicts for every image."""
@@ -149,7 +165,7 @@ class Run:
     @property
     def shortcut(self) -> list[dict[str, str]] | None:
         """What the strongest shortcut alone predicts, as text; None when none was probed."""
-        return self._read_csv(SHORTCUT) if (self.path / SHORTCUT).is_file() else None
+        return self._table(SHORTCUT, ("image",), _PROBABILITIES)
 
     def write_rates(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Store what the search for the learning rate has tried."""
@@ -163,7 +179,16 @@ class Run:
     @property
     def history(self) -> list[dict[str, str]]:
         """One line per epoch, as text."""
-        return self._read_csv(HISTORY)
+        return read_csv(self.path / HISTORY, tuple(records.EpochRecord.model_fields), ".*")
+
+    @cached_property
+    def identity(self) -> str | None:
+        """SHA-256 of what makes weights this run's: settings, model and images; None where they are not all there."""
+        if not (self.is_begun and (self.path / SPLIT).is_file()):
+            return None
+        settings = {name: value for name, value in self.config["settings"].items() if name not in _ASIDE}
+        images = [[row[name] for name in ("name", "sha256", "class", "part")] for row in self.split]
+        return hashlib.sha256(json.dumps([settings, self.config["model"], images], sort_keys=True).encode()).hexdigest()
 
     def write_model(self, weights: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
         """Store weights with what it takes to use them: pattern, classes, preprocessing.
@@ -171,15 +196,24 @@ class Run:
         A calibration was of other weights; it goes.
         """
         (self.path / CALIBRATION).unlink(missing_ok=True)
-        metadata = {"convstage": json.dumps(description, ensure_ascii=False)}
-        write_tensors(self.path / MODEL, weights, metadata)
+        told = json.dumps(description, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
+        self._write_tensors(MODEL, weights, {_DESCRIPTION: told})
 
     def read_model(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return the best weights and what it takes to use them."""
+        """Return the best weights and what it takes to use them.
+
+        Raises
+        ------
+        RunError
+            No finished epoch, a damaged file, or one of another run.
+        """
         if not (self.path / MODEL).is_file():
             raise RunError(f"{self.path} has no finished epoch yet.\nResume it: convstage train --resume {self.path}")
-        tensors, metadata = read_tensors(self.path / MODEL)
-        return tensors, dict(json.loads(metadata["convstage"]))
+        tensors, described = self._read_tensors(MODEL, _DESCRIPTION, records.ModelRecord)
+        known = {name: value for name, value in described.items() if name != "epoch"}
+        if self.is_begun and known != self.config["model"]:
+            raise self._foreign(MODEL)
+        return tensors, {"epoch": 0, **described}
 
     def write_calibration(self, calibration: Mapping[str, Any]) -> None:
         """Store the temperature of the probabilities and what it was fitted to, see `convstage.calibration`."""
@@ -188,25 +222,31 @@ class Run:
     @property
     def calibration(self) -> dict[str, Any] | None:
         """The temperature of the probabilities and what it was fitted to; None when they are as they come."""
-        return dict(read_json(self.path / CALIBRATION)) if (self.path / CALIBRATION).is_file() else None
+        return self._read(CALIBRATION, records.CalibrationRecord) if (self.path / CALIBRATION).is_file() else None
 
     def write_last(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
         """Store where training stands, in one file, so that its parts cannot disagree."""
-        write_tensors(self.path / LAST, tensors, {"position": json.dumps(position)})
+        self._write_tensors(LAST, tensors, {_POSITION: json.dumps(position, allow_nan=False)})
 
     def read_last(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Return where training stood, None when it was stopped before the first checkpoint."""
+        """Return where training stood, None when it was stopped before the first checkpoint.
+
+        Raises
+        ------
+        RunError
+            A damaged file, or one of another run.
+        """
         if not (self.path / LAST).is_file():
             return None
-        tensors, metadata = read_tensors(self.path / LAST)
-        return tensors, dict(json.loads(metadata["position"]))
+        return self._read_tensors(LAST, _POSITION, records.PositionRecord)
 
     def write_evaluation(
         self, metrics: Mapping[str, Any], columns: Sequence[str], rows: Iterable[Sequence[Any]]
     ) -> None:
         """Store the figures and the predictions that they were computed from."""
         self.write_predictions(columns, rows)
-        write_json(self.path / METRICS, metrics)
+        with self._going_on():
+            write_json(self.path / METRICS, metrics)
 
     def write_predictions(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Store every prediction."""
@@ -231,12 +271,14 @@ class Run:
     @property
     def metrics(self) -> dict[str, Any]:
         """Figures of the last evaluation."""
-        return dict(read_json(self.path / METRICS))
+        return records.checked(
+            self.path / METRICS, read_json(self.path / METRICS), records.MetricsRecord, _ANEW.format(self.path)
+        )
 
     @property
     def predictions(self) -> list[dict[str, str]]:
         """Predictions of the last evaluation, as text."""
-        return self._read_csv(PREDICTIONS)
+        return read_csv(self.path / PREDICTIONS, _COLUMNS, _PROBABILITIES, _ANEW.format(self.path))
 
     def write_report(self, html: str) -> None:
         """Store the report, see `convstage.report`."""
@@ -267,54 +309,74 @@ class Run:
         return notebook_html(self.path, self.metrics if self.has_metrics else None, self.report)
 
     def _write_csv(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        write_text(self.path / name, csv_text(columns, rows))
+        with self._going_on():
+            write_text(self.path / name, csv_text(columns, rows))
 
-    def _read_csv(self, name: str) -> list[dict[str, str]]:
+    def _table(self, name: str, columns: Sequence[str], numbers: str = "") -> list[dict[str, str]] | None:
+        return read_csv(self.path / name, columns, numbers) if (self.path / name).is_file() else None
+
+    def _read(self, name: str, shape: type[records.Record]) -> dict[str, Any]:
+        return records.checked(self.path / name, read_json(self.path / name), shape)
+
+    def _write_tensors(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+        identity = self.identity
+        with self._going_on():
+            write_tensors(self.path / name, tensors, {**metadata, **({_IDENTITY: identity} if identity else {})})
+
+    def _read_tensors(
+        self, name: str, key: str, shape: type[records.Record]
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return tensors and what is said of them; files of another run are refused."""
+        tensors, metadata = read_tensors(self.path / name)
+        if key not in metadata:
+            raise RunError(f"{self.path / name} is another file under this name.\n{_RESTORE}")
+        told = records.checked(self.path / name, parse_json(metadata[key], self.path / name), shape)
+        # Of a run that was made before there was an identity, none is stored.
+        if metadata.get(_IDENTITY, self.identity) != self.identity and self.identity is not None:
+            raise self._foreign(name)
+        return tensors, told
+
+    def _foreign(self, name: str) -> RunError:
+        told = f"its settings, classes or images are not those of {CONFIG} and {SPLIT}"
+        return RunError(f"{self.path / name} is of another run: {told}.\nPut back the files that belong together.")
+
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """Say of a failed write how to go on with the run."""
         try:
-            with open(self.path / name, encoding="utf-8", newline="") as file:
-                return list(csv.DictReader(file))
-        except OSError as error:
-            raise RunError(f"{self.path / name} cannot be read: {error.strerror}.") from None
+            yield
+        except WriteError as error:
+            if not self.is_begun:
+                raise
+            way = f"{error.hint}\nThen go on with: convstage train --resume {self.path}".lstrip()
+            raise WriteError(error.filename, error, way) from None
 
 
 def check_layout(path: str | Path, file: str, layout: int, what: str, command: str) -> None:
     """Refuse a folder that is none of ours, or of a layout that this version does not read."""
-    if not (Path(path) / file).is_file():
+    try:
+        is_there = (Path(path) / file).is_file()
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.") from None
+    if not is_there:
+        if _is_cut_off(Path(path)):
+            raise RunError(
+                f"{path} was cut off before training began: there is nothing to go on with.\n"
+                f"Remove it, and start anew: convstage {command}."
+            )
         raise RunError(f"{path} is no {what}: it has no {file}.\nExpected a folder that convstage {command} made.")
-    found = read_json(Path(path) / file).get("format")
+    content = read_json(Path(path) / file)
+    found = content.get("format") if isinstance(content, dict) else None
     if found != layout:
         raise RunError(f"{path} has layout {found}; this version of convstage reads layout {layout}.")
 
 
-def check_new(out: str | Path, name: str | None) -> None:
-    """Refuse a run folder that could not be made, before any work is done for it; makes nothing."""
-    if name is not None and (not re.fullmatch(r"[^/\\\0]{1,200}", name) or name in (".", "..")):
-        raise ConfigError(f"name = {name!r}: a run's name must be a folder's name, without slashes.")
-    out = Path(out)
-    if name is not None and (out / name).exists():
-        raise _exists(out / name)
-    parent = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    if not parent.is_dir():
-        raise _unwritable(out, f"{parent} is not a folder")
-    if not os.access(parent, os.W_OK):
-        raise _unwritable(out, f"{parent} cannot be written to")
-
-
-def _exists(path: Path) -> RunError:
-    return RunError(f"{path} exists already.\nChoose another --name, or go on with it: convstage train --resume {path}")
-
-
-def _unwritable(out: str | Path, reason: str | None) -> RunError:
-    return RunError(f"no run folder can be made in {out}: {reason}.\nChoose another place with --out.")
-
-
-def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return a table as CSV text."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return buffer.getvalue()
+def _is_cut_off(path: Path) -> bool:
+    """Whether a folder holds what a run begins with, and no more."""
+    with suppress(OSError, ValueError):  # a path that no disk has is a ValueError
+        names = [entry.name for entry in path.iterdir()]
+        return bool(names) and all(name in _BEFORE or name.startswith(TEMPORARY) for name in names)
+    return False
 
 
 def environment() -> dict[str, Any]:
@@ -333,3 +395,6 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "stage": stage.active().name,
     }
+
+
+__all__ = ["Run", "check_layout", "check_new", "csv_text", "environment"]

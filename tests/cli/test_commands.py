@@ -48,7 +48,10 @@ def test_from_a_folder_to_a_prediction(tmp_path, make_folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "nowhere"], "nowhere does not exist.\nGive a folder, a .csv or .npz file, IDX files, or a sample"),
+        (
+            ["train", "nowhere"],
+            "nowhere does not exist.\nGive a folder, a .csv or .npz file, IDX files, tar shards, or a sample",
+        ),
         (["train", "empty"], "has no class folders."),
         (["train", "one"], "has one class only, 'a'.\nA classifier needs two or more to tell apart."),
         (
@@ -144,3 +147,16 @@ def test_usage_errors_of_the_flags_end_with_code_2():
     assert "give DATA to train on, or --resume RUN." in result.stderr
     assert convstage("train", "--epochs", "many").returncode == 2
     assert convstage("fly").returncode == 2
+
+
+def test_names_that_are_no_text_are_printed_as_escapes(monkeypatch, tmp_path):
+    import io
+
+    from convstage import cli
+
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    monkeypatch.setattr(cli, "cli", lambda **_: cli.sys.stdout.write("b\udcff → é\n"))
+    cli.main()
+    cli.sys.stdout.flush()
+    assert written.getvalue() == b"b\\udcff \\u2192 \\xe9\n"

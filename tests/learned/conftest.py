@@ -48,7 +48,7 @@ def make_run(
     model = describe_model(plan, dataset.classes, dataset.geometry, dataset.standardisation)
     run = Run.create(folder / "runs", None, "known")
     run.write_split(dataset.split_rows())
-    run.write_config(data=dataset.source, model=model)
+    run.write_config(data=dataset.source, settings={"batch_size": 1}, model=model)
     run.write_model(network.state_dict(), model)
     return run
 

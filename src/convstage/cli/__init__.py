@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib import import_module
 
 import click
 
+from ..distributed.place import refuse_several
 from ..errors import ConvstageError, TrainingStopped
 
 #: Command -> one line for `convstage --help`, which imports none of them.
@@ -14,6 +16,7 @@ COMMANDS = {
     "train": "Train a network on labelled images.",
     "crossval": "Train and test in turns, so that every image is tested once.",
     "compare": "Train several patterns on the same images, and compare them in one table.",
+    "search": "Search a family of patterns and the settings of their training, by any number of workers.",
     "evaluate": "Figures with intervals, on the run's test images or on others.",
     "explain": "Walk one image through every stage: filters, maps, receipts, evidence.",
     "features": "What the filters of a trained network have learned to see.",
@@ -22,6 +25,7 @@ COMMANDS = {
     "predict": "Class names and probabilities for images.",
     "audit": "What may mislead in labelled images: duplicates, leaks, shortcuts.",
     "phantom": "Synthetic chest radiographs, with the mask of every lesion.",
+    "shard": "Labelled images as tar shards, for data that is larger than one disk.",
     "filter": "A filter at work on an image: convolution, ReLU, pooling, as numbers and colours.",
     "summary": "Account for every layer of a pattern, or list a family.",
     "draw": "Draw the architecture of a pattern as a picture.",
@@ -39,6 +43,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name != "train":
+            refuse_several(cmd_name)  # only training shares its work among processes
         command: click.Command = import_module(f".{cmd_name}", __name__).command
         return command
 
@@ -61,6 +67,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; our own errors are printed without a traceback, with exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files and classes need not be text that a terminal can show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli(prog_name="convstage")
     except TrainingStopped as stopped:
