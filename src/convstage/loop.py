@@ -2,12 +2,18 @@
 
 A run that was interrupted anywhere goes on to the identical result: what it needs is
 the weights, the optimizer's state and the position, and those are in one file.
+
+Where several processes train together, all go through this loop in step: they see the same
+figures, so they decide the same, and the leading one alone writes.
 """
 
 from __future__ import annotations
 
+import math
+import signal
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
@@ -16,13 +22,16 @@ from torch.nn import functional as F
 from .checkpoint import Position, State, save
 from .config import Config
 from .data import Dataset
+from .distributed import ALONE, Share, World
+from .distributed.replica import replicate, settle
 from .errors import TrainingError
 from .network import Network
+from .optimizer import STATE
 from .predict import batch_for, forward
 from .recipe import learning_rate
 from .run import Run
 from .step import Outcome, Steps
-from .stopping import stop_signals
+from .stopping import Stop, stop_signals
 from .terminal import bar, console
 
 #: Told the line of the history that an epoch has added, when all of it is saved.
@@ -36,10 +45,12 @@ def loop(
     state: State,
     where: torch.device,
     after_epoch: AfterEpoch | None = None,
+    world: World = ALONE,
 ) -> None:
     """Train from where `state` stands to the last epoch, or to when no epoch is better any more.
 
-    What `after_epoch` raises ends the training there; the run can be resumed.
+    What `after_epoch` raises ends the training there; the run can be resumed. Of several
+    processes, the leading one's `state` is taken by all.
 
     Raises
     ------
@@ -48,9 +59,13 @@ def loop(
     TrainingStopped
         Somebody wants it to stop; where it stands is saved.
     """
-    steps = Steps(dataset, config, where)
+    share = Share(world)
+    steps = Steps(dataset, config, where, share)
     total = steps.count * config.epochs
+    _hand_out(state, world)
     position = state.position
+    network = replicate(state.network, share)
+    settle(network, state.network.plan.image, share)
     saved = time.monotonic()
     done = position.epoch * len(steps.rows) + position.seen
 
@@ -62,7 +77,8 @@ def loop(
             began, began_at = time.perf_counter(), position.seen
             while position.step < steps.count:
                 batch = batches[position.step]
-                outcome = steps.gradient(state.network, state.optimizer, batch, position.epoch, position.step)
+                outcome = steps.gradient(network, state.optimizer, batch, position.epoch, position.step)
+                outcome, asked = _together(outcome, stop, world)
                 if not outcome.is_finite:
                     raise _not_finite(run, position, outcome)
                 rate = learning_rate(position.epoch * steps.count + position.step, total, config.learning_rate)
@@ -82,29 +98,78 @@ def loop(
                     description=f"Epoch {position.epoch + 1}/{config.epochs}",
                     note=f"loss {position.loss_sum / position.seen:.4f}{_last_figure(position)}",
                 )
-                if stop.signal or time.monotonic() - saved > config.save_every:
+                asked = stop.signal if world.alone else asked
+                if world.leads and (asked or time.monotonic() - saved > config.save_every):
                     save(run, state)
                     saved = time.monotonic()
-                stop.check(run.path)
+                _leave_if(asked, run, world)
 
             seconds = time.perf_counter() - began
-            line = _end_epoch(run, config, dataset, state, (position.seen - began_at) / seconds)
-            save(run, state)
+            line = _end_epoch(run, config, dataset, state, (position.seen - began_at) / seconds, world)
+            if world.leads:
+                save(run, state)
             saved = time.monotonic()
             console.print(line, highlight=False, soft_wrap=True)
             if after_epoch is not None:
                 after_epoch(position.history[-1])
-            stop.check(run.path)
+            _leave_if(_asked(stop, world), run, world)
+
+
+def _hand_out(state: State, world: World) -> None:
+    """Give every process the leading one's state: the folder it was read from may be on one machine only."""
+    if world.alone:
+        return
+    moments = state.optimizer.state_dict()
+    told = world.told({"position": asdict(state.position), "moved": list(moments)})
+    if not world.leads:
+        state.position = Position(**told["position"])
+        parameters = state.optimizer.parameters
+        state.optimizer.load_state_dict(
+            {n: {name: torch.zeros(()) if name == "step" else parameters[n] for name in STATE} for n in told["moved"]}
+        )
+    tensors = [*state.network.state_dict().values()]
+    tensors += [tensor for moment in state.optimizer.state_dict().values() for tensor in moment.values()]
+    if state.average is not None:
+        tensors += state.average.state_dict().values()
+    world.copy(tensors)
+
+
+def _together(outcome: Outcome, stop: Stop, world: World) -> tuple[Outcome, int]:
+    """Return what a step has found over all processes, and the signal that any of them was sent, if any."""
+    if world.alone:
+        return outcome, stop.signal
+    sums = world.total([outcome.loss, outcome.correct, stop.signal == signal.SIGINT, stop.signal == signal.SIGTERM])
+    return replace(outcome, loss=sums[0], correct=int(sums[1])), _signal(*sums[2:])
+
+
+def _asked(stop: Stop, world: World) -> int:
+    """Return the signal that any of the processes was sent, if any."""
+    if world.alone:
+        return stop.signal
+    return _signal(*world.total([stop.signal == signal.SIGINT, stop.signal == signal.SIGTERM]))
+
+
+def _signal(interrupts: float, terminations: float) -> int:
+    return signal.SIGTERM if terminations else signal.SIGINT if interrupts else 0
+
+
+def _leave_if(asked: int, run: Run, world: World) -> None:
+    """Stop when somebody wants it; the run has been saved by the leading process."""
+    if asked:
+        world.meet()  # when the first process is gone, torchrun ends the others: it must not be before the save
+        Stop(asked).check(run.path)
 
 
 def _last_figure(position: Position) -> str:
     return f", val {position.history[-1]['val_balanced_accuracy']:.1%}" if position.history else ""
 
 
-def _end_epoch(run: Run, config: Config, dataset: Dataset, state: State, speed: float) -> str:
+def _end_epoch(run: Run, config: Config, dataset: Dataset, state: State, speed: float, world: World) -> str:
     """Validate, keep the best, move the position to the next epoch; return a line that says so."""
     position, network = state.position, state.model
-    figures = _validate(dataset, network)
+    figures = _validate(dataset, network, world)
+    if not math.isfinite(figures["loss"]):
+        raise _nothing_to_compare(run, position, figures["loss"])
     rank = [-figures["loss"] if config.monitor == "loss" else figures[config.monitor], -figures["loss"]]
     row = {
         "epoch": position.epoch + 1,
@@ -119,31 +184,48 @@ def _end_epoch(run: Run, config: Config, dataset: Dataset, state: State, speed: 
     position.loss_sum, position.correct, position.seen = 0.0, 0, 0
     if better:
         position.best, position.best_epoch = rank, position.epoch
-        run.write_model(network.state_dict(), {**run.config["model"], "epoch": position.epoch})
-    run.write_history(position.history)
+        if world.leads:
+            run.write_model(network.state_dict(), {**run.config["model"], "epoch": position.epoch})
+    if world.leads:
+        run.write_history(position.history)
     return (
         f"epoch {position.epoch:>3}/{config.epochs}  loss {row['train_loss']:.4f}  val loss {figures['loss']:.4f}  "
         f"val balanced accuracy {figures['balanced_accuracy']:.2%}  {speed:,.0f} images/s{'  best' if better else ''}"
     )
 
 
-def _validate(dataset: Dataset, network: Network) -> dict[str, float]:
+def _validate(dataset: Dataset, network: Network, world: World) -> dict[str, float]:
+    """Return the figures of the validation part; of several processes each looks at a share of it."""
     rows = dataset.rows("val")
+    mine = world.share(len(rows))
     network.eval()
+    logits = np.zeros((len(rows), len(dataset.classes)))
     # Without test-time shifts, which would cost as much as training does; they change little in what epoch is best.
-    logits = np.concatenate(
-        list(forward(network, dataset.standardisation, dataset.pixels.take(rows), batch_for(network.plan)))
-    )
+    batches = forward(network, dataset.standardisation, dataset.pixels.take(rows[mine]), batch_for(network.plan))
+    if found := list(batches):
+        logits[mine] = np.concatenate(found)
+    world.add(torch.from_numpy(logits))  # the others' rows are zero
     labels = dataset.labels[rows]
     loss = F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
     correct = logits.argmax(1) == labels
     recalls = [correct[labels == label].mean() for label in np.unique(labels)]
-    return {"loss": float(loss), "accuracy": float(correct.mean()), "balanced_accuracy": float(np.mean(recalls))}
+    figures = {"loss": float(loss), "accuracy": float(correct.mean()), "balanced_accuracy": float(np.mean(recalls))}
+    return dict(world.told(figures))  # even where processors differ, all decide by the same figures
+
+
+def _nothing_to_compare(run: Run, position: Position, loss: float) -> TrainingError:
+    return TrainingError(
+        f"validation loss {loss:g} after epoch {position.epoch + 1}: not finite, so no epoch can be compared with it.\n"
+        f"{_kept(run, position)}\nA lower --learning-rate usually helps."
+    )
+
+
+def _kept(run: Run, position: Position) -> str:
+    return f"Epoch {position.best_epoch}, the best so far, is kept in {run.path}." if position.best_epoch else ""
 
 
 def _not_finite(run: Run, position: Position, outcome: Outcome) -> TrainingError:
-    kept = f"Epoch {position.best_epoch}, the best so far, is kept in {run.path}." if position.best_epoch else ""
     return TrainingError(
         f"loss {outcome.loss:g}, gradient {outcome.norm:g} in epoch {position.epoch + 1}, step {position.step + 1}: "
-        f"not finite, so the step was not taken.\n{kept}\nA lower --learning-rate usually helps."
+        f"not finite, so the step was not taken.\n{_kept(run, position)}\nA lower --learning-rate usually helps."
     )

@@ -4,11 +4,14 @@ Everything random is a function of the seed and the position (epoch, step): the 
 the images, their augmentation, dropout. A run that was interrupted anywhere therefore
 goes on to the identical result. `loop` has the epochs, `step` has what happens in one
 step.
+
+Started several times by ``torchrun``, the processes train together (`convstage.distributed`):
+the leading one prepares, writes and evaluates, and the others are told by it what to train.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +24,10 @@ from .audit.show import summary
 from .averaging import averaged
 from .checkpoint import State, restore
 from .config import Config, make_config
-from .data import Dataset, choose_geometry, load_dataset, open_source, parse_size, restore_dataset
+from .data import Dataset, choose_geometry, load_dataset, open_source, parse_size, to_audit
 from .data.formats import Source
+from .distributed import ALONE, World
+from .distributed.launch import Launch, launched, world_of
 from .errors import ConfigError, DataError
 from .evaluation import calibrate_run, evaluate
 from .loop import AfterEpoch, loop
@@ -36,16 +41,21 @@ from .run import Run, check_new
 from .shifts import choose_shifts
 from .terminal import console
 from .text import count, size
+from .work import Work, begun_before, introduce_processes, new_run, reopen, share_work
 
 
 def train(data: str | Path, *, config: str | Path | None = None, **settings: Any) -> Run:
     """Train a network on labelled images, and evaluate it on its test part.
 
+    In processes that ``torchrun`` has started, all of them train it together, and all return
+    the same run when the leading one has evaluated it.
+
     Parameters
     ----------
     data : path or str
         A folder ``root/<class>/<image>`` or ``root/{train,val,test}/<class>/<image>``, a
-        ``.csv`` or ``.npz`` file, IDX files, or the name of an embedded sample, ``digits``.
+        ``.csv`` or ``.npz`` file, IDX files, tar shards such as ``data/{000..999}.tar``, or the name of an
+        embedded sample, ``digits``.
     config : path, optional
         A YAML file of settings.
     **settings
@@ -61,7 +71,7 @@ def train(data: str | Path, *, config: str | Path | None = None, **settings: Any
     ConfigError, PatternError, DataError
         Before anything is written.
     TrainingError
-        A loss that is not finite; the best epoch so far is kept.
+        A loss that is not finite, or processes that are gone; the best epoch so far is kept.
 
     Examples
     --------
@@ -70,16 +80,28 @@ def train(data: str | Path, *, config: str | Path | None = None, **settings: Any
         run = convstage.train("xrays", pattern="INPUT -> [CONV -> RELU -> POOL]*4 -> FC -> RELU -> CLASSIFIER")
         run.metrics["accuracy"]
     """
-    chosen = make_config(config, **settings)
-    check_new(chosen.out, chosen.name)
+    with launched() as launch:
+        chosen = make_config(config, **settings)
+        # After a restart the run that this launch has begun is gone on with.
+        path = begun_before(launch, chosen)
+        if path is None:
+            return _finish(launch, lambda: _begin(data, chosen, launch), data)
+        return _finish(launch, lambda: reopen(path, world_of(launch).size), data)
+
+
+def _begin(data: str | Path, chosen: Config, launch: Launch | None) -> Work:
+    """Prepare, and make the run folder."""
+    device(chosen, world_of(launch))
+    if launch is None or launch.begun is None:
+        check_new(chosen.out, chosen.name)
     ready = prepare(data, chosen)
     found = audit(ready.source, ready.dataset) if chosen.audit else None
-    run = begin(ready.config, ready.dataset, ready.plan)
+    run = begin(ready.config, ready.dataset, ready.plan, launch, found)
     parts = ", ".join(f"{part} {len(ready.dataset.rows(part)):,}" for part in ("train", "val", "test"))
     introduce(run.path, ready.dataset, ready.plan, parts)
     if found is not None:
-        keep_audit(run, found)
-    return _report(fit(run, ready.dataset, ready.plan), ready.dataset)
+        _tell_audit(found)
+    return Work(run, ready.dataset, ready.plan)
 
 
 def resume(path: str | Path) -> Run:
@@ -90,12 +112,18 @@ def resume(path: str | Path) -> Run:
     RunError, DataError
         No run folder, or images that are no longer those it was trained with.
     """
-    run = Run.open(path)
-    run.sweep()
-    model = run.config["model"]
-    dataset = restore_dataset(run.config["data"], run.split, model)
-    plan = Pattern(model["pattern"]).plan(tuple(model["image"]), len(model["classes"]))
-    return _report(fit(run, dataset, plan), dataset)
+    with launched() as launch:
+        return _finish(launch, lambda: reopen(path, world_of(launch).size), None)
+
+
+def _finish(launch: Launch | None, start: Callable[[], Work], data: str | Path | None) -> Run:
+    """Train, evaluate and report; the other processes of a launch are told by the leading one what to train."""
+    if launch is None:
+        work = start()
+        return _report(fit(work.run, work.dataset, work.plan), work.dataset)
+    work = share_work(launch, start, data)
+    run = fit(work.run, work.dataset, work.plan, world=launch.world)
+    return _report(run, work.dataset) if launch.world.leads else run
 
 
 @dataclass(frozen=True)
@@ -136,24 +164,28 @@ def prepare(data: str | Path, config: Config) -> Ready:
         seed=config.seed,
         max_unreadable=config.max_unreadable,
         split_file=config.split_file,
+        stream=config.stream,
     )
     resolved = {
         "pattern": str(pattern),
         "size": f"{geometry.height}x{geometry.width}",
         "channels": geometry.channels,
         "batch_size": config.batch_size or default_batch(*geometry.size),
+        "stream": dataset.streamed,
     }
-    return Ready(config.model_copy(update=resolved), source, dataset, plan)
+    return Ready(config.model_copy(update=resolved), to_audit(source, dataset), dataset, plan)
 
 
-def begin(config: Config, dataset: Dataset, plan: Plan) -> Run:
+def begin(
+    config: Config, dataset: Dataset, plan: Plan, launch: Launch | None = None, found: Audit | None = None
+) -> Run:
     """Make the run folder: everything that `fit` and `resume` need, settings that are still to be found included."""
     search = None
     if config.find_lr:
         with _quiet_torch(config.threads):
             search = find_rate(config, dataset, plan, device(config))
         config = config.model_copy(update={"learning_rate": search.chosen})
-    run = Run.create(config.out, config.name, Path(dataset.source).stem)
+    run = new_run(config, dataset.stem, launch)
     if search is not None:
         rows = zip(search.rates, search.losses, search.smoothed, strict=True)
         run.write_rates(("learning_rate", "loss", "smoothed"), rows)
@@ -161,11 +193,15 @@ def begin(config: Config, dataset: Dataset, plan: Plan) -> Run:
     model = describe_model(plan, dataset.classes, dataset.geometry, dataset.standardisation, shifts)
     run.write_split(dataset.split_rows())
     run.write_unreadable(dataset.unreadable)
-    run.write_config(data=dataset.source, settings=config.model_dump(), model=model)
+    if found is not None:
+        _store_audit(run, found)
+    # The last: with it the run has begun, and whoever resumes it finds all the rest.
+    together = {} if launch is None else {"processes": launch.world.size}
+    run.write_config(data=dataset.source, settings=config.model_dump(), model=model, **together)
     return run
 
 
-def fit(run: Run, dataset: Dataset, plan: Plan, after_epoch: AfterEpoch | None = None) -> Run:
+def fit(run: Run, dataset: Dataset, plan: Plan, after_epoch: AfterEpoch | None = None, world: World = ALONE) -> Run:
     """Train in a run folder that `begin` made, from wherever it stands, and evaluate.
 
     Parameters
@@ -176,16 +212,22 @@ def fit(run: Run, dataset: Dataset, plan: Plan, after_epoch: AfterEpoch | None =
         What is trained on, and what is built.
     after_epoch : callable, optional
         Told each epoch's line of the history; what it raises ends the training there, without an evaluation.
+    world : World
+        The processes that train together. All of them train; the leading one reads, writes and evaluates.
     """
-    config = make_config(**run.config["settings"])
-    where = device(config)
+    config = make_config(**world.told(run.config["settings"] if world.leads else None))
+    where = device(config, world)
     keep_memory()
-    with _quiet_torch(config.threads):
+    with _quiet_torch(world.threads(config.threads)):
+        introduce_processes(world, torch.get_num_threads(), config.batch_size or 0)
         network = plan.build(config.seed).to(where)
         optimizer = make_optimizer(network, config.weight_decay)
         state = State(network, optimizer, averaged(network, config.ema) if config.ema else None)
-        restore(run, state)
-        loop(run, config, dataset, state, where, after_epoch)
+        if world.leads:
+            restore(run, state)
+        loop(run, config, dataset, state, where, after_epoch, world)
+        if not world.leads:
+            return run
         if config.calibrate:
             _calibrate(run, dataset)
         if len(dataset.rows("test")):
@@ -216,9 +258,17 @@ def _report(run: Run, dataset: Dataset) -> Run:
 
 def keep_audit(run: Run, found: Audit) -> None:
     """Store what may mislead in the data, and say it in a few lines."""
+    _store_audit(run, found)
+    _tell_audit(found)
+
+
+def _store_audit(run: Run, found: Audit) -> None:
     run.write_audit(found.to_dict())
     if (table := found.shortcut()) is not None:
         run.write_shortcut(*table)
+
+
+def _tell_audit(found: Audit) -> None:
     for line in summary(found):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -252,20 +302,22 @@ def wanted_geometry(config: Config, pattern: Pattern | None) -> dict[str, Any]:
     return {"size": size, "channels": channels, "resize": config.resize}
 
 
-def device(config: Config) -> torch.device:
+def device(config: Config, world: World = ALONE) -> torch.device:
     """Return the device that is asked for.
 
     Raises
     ------
     ConfigError
-        There is no such device here.
+        There is no such device here, or it is none that several processes can share.
     """
     name = config.device
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if world.alone and torch.cuda.is_available() else "cpu"
+    if not world.alone and name != "cpu":
+        raise ConfigError(f"device = {name!r}: several processes train on processors.\nUse cpu, or leave it out.")
     try:
         where = torch.device(name)
-        torch.empty(1, device=where)
+        torch.zeros(1, device=where).item()  # there are devices that hold no values
     except (RuntimeError, AssertionError) as error:
         # For a name that it does not know, torch lists all of its dozens; that helps nobody.
         reason = "" if "Expected one of" in str(error) else f": {str(error).splitlines()[0]}"

@@ -9,6 +9,7 @@ import click
 from pydantic.fields import FieldInfo
 
 from ..config import Config
+from ..distributed import leads
 from ..errors import ConfigError
 
 _SHORT = {"pattern": "-p", "epochs": "-e", "batch_size": "-b", "name": "-n", "out": "-o"}
@@ -21,7 +22,7 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     help_text = f"{field.description}" + (
         "" if field.default is None or isinstance(field.default, bool) else f" [{field.default}]"
     )
-    if field.annotation is bool:
+    if kinds[0] is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help=help_text)
     if get_origin(field.annotation) is Literal:
         return click.Option([flag, name], type=click.Choice(kinds), default=None, help=help_text)
@@ -57,7 +58,9 @@ def command(data: str | None, file: str | None, run: str | None, as_json: bool, 
 
     DATA is a folder with one folder of images for each class (or with train, val and test
     folders that have them), a .csv file of paths and labels, a .npz file, MNIST's IDX
-    files, or the name of an embedded sample: digits.
+    files, tar shards such as 'data/{000..999}.tar', or the name of an embedded sample: digits.
+
+    Under torchrun its processes train one network together.
     """
     settings = given(flags)
     if run is not None:
@@ -69,6 +72,8 @@ def command(data: str | None, file: str | None, run: str | None, as_json: bool, 
     from ..training import resume, train
 
     result = resume(run) if run is not None else train(str(data), config=file, **settings)
+    if not leads():
+        return  # the first of several processes says it
     metrics = result.metrics if result.has_metrics else None
     if as_json:
         click.echo(json.dumps({"run": str(result.path), "metrics": metrics}, indent=1, ensure_ascii=False))

@@ -41,17 +41,28 @@ class Augmentation:
     contrast: float = 0.0
     flip: Flip = "none"
 
-    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the batch, varied; x is (N, C, H, W), standardised."""
+    def __call__(self, x: Tensor, generator: torch.Generator, part: slice | None = None, of: int = 0) -> Tensor:
+        """Return the batch, varied.
+
+        Parameters
+        ----------
+        x : Tensor, shape (N, C, H, W)
+            Standardised.
+        generator : Generator
+            Source of all randomness.
+        part, of : slice and int, optional
+            Which images of a batch of how many `x` is; they come out as they would in the whole batch.
+        """
         n, _, height, width = x.shape
+        part, of = (slice(0, n), n) if part is None else (part, of)
 
         def uniform(reach: float) -> Tensor:
-            return (2 * torch.rand(n, generator=generator) - 1) * reach
+            return (2 * torch.rand(of, generator=generator)[part] - 1) * reach
 
         if self.shift or self.rotate or self.zoom or self.flip != "none":
             angle, scale = torch.deg2rad(uniform(self.rotate)), 1 + uniform(self.zoom)
             cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-            mirror_x, mirror_y = self._mirrors(n, generator)
+            mirror_x, mirror_y = (side[part] for side in self._mirrors(of, generator))
             # In grid_sample's units a side is 2 long, and both axes are: a turn must allow for the proportions.
             rows_x = torch.stack([cos * mirror_x, -sin * mirror_y * height / width, 2 * uniform(self.shift)], 1)
             rows_y = torch.stack([sin * mirror_x * width / height, cos * mirror_y, 2 * uniform(self.shift)], 1)
