@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from convstage import ConfigError, DataError, PatternError, RunError, TrainingSt
 from convstage.comparison import Comparison, compare, resume
 from convstage.paired import difference
 from convstage.shifts import shifted
+from convstage.stopping import Stop
 
 FLAT = "INPUT -> FC(4) -> CLASSIFIER"
 DEEP = "INPUT -> CONV(4) -> RELU -> POOL -> FC(8) -> RELU -> CLASSIFIER"
@@ -212,9 +214,7 @@ def test_resuming_what_is_done_changes_nothing_and_needs_no_images(tmp_path, mak
 
 
 def test_stopped_in_a_training_it_says_how_to_go_on(folder, tmp_path, monkeypatch):
-    from convstage.stopping import Stop
-
-    monkeypatch.setattr(Stop, "check", lambda self, run: (_ for _ in ()).throw(TrainingStopped(run, 15)))
+    monkeypatch.setattr("convstage.loop.stop_signals", lambda: nullcontext(Stop(15)))
     with pytest.raises(TrainingStopped) as caught:
         quick(folder, tmp_path)
     assert caught.value.signal == 15

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import convstage
 from convstage import ConfigError, CrossValidation, DataError, RunError, TrainingStopped
 from convstage.cross_validation import crossval, resume
 from convstage.figures import OVERALL, all_figures
+from convstage.stopping import Stop
 
 PATTERN = "INPUT -> CONV(4) -> RELU -> POOL -> FC(8) -> RELU -> CLASSIFIER"
 
@@ -158,9 +160,7 @@ def test_resuming_what_is_done_changes_nothing(done):
 
 
 def test_stopped_it_says_how_to_go_on(folder, tmp_path, monkeypatch):
-    from convstage.stopping import Stop
-
-    monkeypatch.setattr(Stop, "check", lambda self, run: (_ for _ in ()).throw(TrainingStopped(run, 2)))
+    monkeypatch.setattr("convstage.loop.stop_signals", lambda: nullcontext(Stop(2)))
     with pytest.raises(TrainingStopped) as caught:
         quick(folder, tmp_path)
     assert str(caught.value).endswith(f"Go on with: convstage crossval --resume {tmp_path}/runs/scans-crossval-1")

@@ -162,7 +162,10 @@ def resume(path: str | Path) -> Comparison:
         return found
     setup = found.setup
     model = setup["model"]
-    dataset = restore_dataset(setup["data"], [row | {"part": row["parts"][0]} for row in setup["images"]], model)
+    stream = setup["settings"].get("stream")
+    dataset = restore_dataset(
+        setup["data"], [row | {"part": row["parts"][0]} for row in setup["images"]], model, stream
+    )
     plans = [Pattern(text).plan(tuple(model["image"]), len(model["classes"])) for text in setup["patterns"]]
     return _go_on(found, make_config(**setup["settings"]), dataset, plans)
 
@@ -171,7 +174,7 @@ def _begin(every: Sequence[Ready], plans: Sequence[Plan], baselines: Sequence[st
     """Make the folder: everything that is needed to go on."""
     ready = every[0]
     dataset = ready.dataset
-    found = Comparison(Run.create(ready.config.out, ready.config.name, f"{Path(dataset.source).stem}-compare").path)
+    found = Comparison(Run.create(ready.config.out, ready.config.name, f"{dataset.stem}-compare").path)
     Run(found.path).write_unreadable(dataset.unreadable)
     parts = zip(*(turn.dataset.parts.tolist() for turn in every), strict=True)
     rows = [

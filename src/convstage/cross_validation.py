@@ -127,7 +127,7 @@ def crossval(data: str | Path, *, folds: int = 5, config: str | Path | None = No
     fold_of = draw_folds(dataset.labels, dataset.units, folds, chosen.seed, dataset.classes)
     for fold in range(folds):
         _parts(dataset, fold_of == fold, chosen)  # a class that is too small is said now, not after hours
-    found = CrossValidation(Run.create(chosen.out, chosen.name, f"{Path(dataset.source).stem}-crossval").path)
+    found = CrossValidation(Run.create(chosen.out, chosen.name, f"{dataset.stem}-crossval").path)
     rows = [
         {name: value for name, value in row.items() if name != "part"} | {"fold": int(fold) + 1}
         for row, fold in zip(dataset.split_rows(), fold_of, strict=True)
@@ -161,7 +161,8 @@ def resume(path: str | Path) -> CrossValidation:
     found = CrossValidation.open(path)
     setup = found.setup
     model = setup["model"]
-    dataset = restore_dataset(setup["data"], [row | {"part": TRAIN} for row in setup["images"]], model)
+    stream = setup["settings"].get("stream")
+    dataset = restore_dataset(setup["data"], [row | {"part": TRAIN} for row in setup["images"]], model, stream)
     plan = Pattern(model["pattern"]).plan(tuple(model["image"]), len(model["classes"]))
     return _go_on(found, make_config(**setup["settings"]), dataset, plan)
 

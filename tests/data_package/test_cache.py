@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 from platformdirs import user_cache_path
 
-from convstage.data import Geometry, cache, reading
+from convstage.data import Geometry, cache, parallel
 from convstage.data.cache import cache_folder, decode
 from convstage.data.formats import find_source
 from convstage.files import TEMPORARY
@@ -84,7 +84,7 @@ def test_the_order_is_kept_by_any_number_of_threads(processors: int | None, monk
             time.sleep(0.003 * (data[0] % 3 == 0))
             return super().open(data)
 
-    monkeypatch.setattr(reading.os, "cpu_count", lambda: processors)
+    monkeypatch.setattr(parallel.os, "cpu_count", lambda: processors)
     result = decode(Uneven(200), GEOMETRY)
     assert_array_equal(result.pixels[:, 0, 0, 0], range(200))
     assert_array_equal(result.rows, range(200))

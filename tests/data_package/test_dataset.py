@@ -49,7 +49,8 @@ def test_what_does_not_exist_is_named_as_it_was_written() -> None:
     with pytest.raises(DataError) as caught:
         open_source("no/where")
     assert str(caught.value) == (
-        f"no/where does not exist.\nGive a folder, a .csv or .npz file, IDX files, or a sample: {', '.join(SAMPLES)}."
+        "no/where does not exist.\n"
+        f"Give a folder, a .csv or .npz file, IDX files, tar shards, or a sample: {', '.join(SAMPLES)}."
     )
 
 

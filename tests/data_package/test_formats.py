@@ -1,5 +1,6 @@
 """FORMATS: the same images are the same data set in every one of them, and mistakes are named."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from PIL import Image
 
 from convstage import DataError
 from convstage.data.formats import FORMATS, PARTS, find_source
+from support.pictures import encoded
 from support.sources import EXPECTED, content, grey, refusal, write_idx
+from support.tars import write_tar
 
 #: Part (None: none is named) -> class -> images (n, height, width).
 Data = Mapping[str | None, Mapping[str, np.ndarray]]
@@ -57,12 +60,27 @@ def make_idx(root: Path, data: Data) -> Path:
     return root
 
 
+def make_shards(root: Path, data: Data) -> Path:
+    root.mkdir()
+    for number, (part, classes) in enumerate(data.items()):
+        files: dict[str, bytes] = {}
+        for name, pictures in classes.items():
+            for place, picture in enumerate(pictures):
+                files[f"{name}-{place}.png"] = encoded(Image.fromarray(picture), "PNG")
+                files[f"{name}-{place}.cls"] = name.encode()
+                if part is not None:
+                    files[f"{name}-{place}.json"] = json.dumps({"split": part}).encode()
+        write_tar(root / f"{number:03d}.tar", files)
+    return root
+
+
 #: One for every entry of FORMATS: writes a data set in it.
 MAKERS: dict[str, Callable[[Path, Data], Path]] = {
     "idx": make_idx,
     "folders": make_folders,
     "csv": make_csv,
     "npz": make_npz,
+    "shards": make_shards,
 }
 
 # Classes are numbers here, since IDX files have no others.

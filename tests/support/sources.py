@@ -11,8 +11,8 @@ from convstage.data.formats import find_source
 from convstage.data.images import to_pixels
 
 EXPECTED = (
-    "Expected MNIST's IDX files, or one folder for each class, or a .csv file of paths and labels, "
-    "or a .npz file of images and labels."
+    "Expected MNIST's IDX files, or shards such as data/{000..999}.tar, or one folder for each class, "
+    "or a .csv file of paths and labels, or a .npz file of images and labels."
 )
 
 

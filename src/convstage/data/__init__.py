@@ -1,10 +1,11 @@
 """Images in: formats, decoding, cache, splits, augmentation."""
 
 from .augment import Augmentation
-from .dataset import Dataset, load_dataset, open_source, read_images, restore_dataset
+from .dataset import Dataset, load_dataset, open_source, restore_dataset, to_audit
 from .formats import FORMATS
 from .geometry import choose_geometry, parse_size
 from .preprocess import Geometry, ImageLike, Standardisation
+from .readable import read_images
 from .samples import SAMPLES
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "parse_size",
     "read_images",
     "restore_dataset",
+    "to_audit",
 ]

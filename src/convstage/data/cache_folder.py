@@ -18,7 +18,7 @@ UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 #: Seconds after which a file that is still being written is taken for litter.
 LITTER_AGE = 24 * 3600
 #: Files of ours; the folder may be one that holds others.
-OURS = re.compile(r"[0-9a-f]{32}\.(pixels|json|facts)")
+OURS = re.compile(r"[0-9a-f]{32}\.(pixels|json|facts|index)")
 
 
 def cache_folder() -> Path:
@@ -37,9 +37,31 @@ def cache_limit() -> int:
         It is no size.
     """
     text = os.environ.get("CONVSTAGE_CACHE_LIMIT") or DEFAULT_LIMIT
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", text.strip())
+    return parse_bytes(text, "CONVSTAGE_CACHE_LIMIT")
+
+
+def parse_bytes(text: str, name: str) -> int:
+    """Read a number of bytes, such as ``20 GB``, ``500MB`` or ``1000``.
+
+    Parameters
+    ----------
+    text : str
+    name : str
+        What is set to it, for the message.
+
+    Raises
+    ------
+    ConfigError
+        It is no size.
+
+    Examples
+    --------
+    >>> parse_bytes("1.5 kB", "size"), parse_bytes("256MB", "size")
+    (1500, 256000000)
+    """
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kMGT]?)B?", text.strip())
     if not match:
-        raise ConfigError(f"CONVSTAGE_CACHE_LIMIT = {text!r} is no size.\nExpected one such as 20 GB or 500 MB.")
+        raise ConfigError(f"{name} = {text!r} is no size.\nExpected one such as 20 GB or 500 MB.")
     return int(float(match[1]) * UNITS[match[2]])
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,23 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from ..text import examples
-from .cache import decode
-from .duplicates import copies_across, note_on_classes, note_on_copies, note_on_copies_across, united
+from .duplicates import united
 from .formats import Source, find_source
+from .parts import check_classes, divide, named_parts
 from .pixel_rows import PixelRows
 from .preprocess import Geometry, Standardisation, measure
+from .readable import read_images
 from .samples import SAMPLES
 from .selection import Selection, choose_classes, group_by_name
-from .split import TRAIN, split
-from .split_file import note_on_unnamed, read_split_file
+from .shards import places
+from .shards.order import batches_near
+from .shards.stream import Streamed
+from .split import TRAIN
 
-#: So many unreadable files are named in a message.
-SHOWN = 5
+#: Of streamed data, so many training images are read for mean and standard deviation, and so many are audited.
+MEASURED_ON, AUDITED = 10_000, 10_000
+
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Dataset:
     classes : tuple of str
         Names of the classes; labels count them from 0.
     pixels : PixelRows, shape (n, height, width, channels)
-        Of a memory-mapped array of uint8; indexed as one is.
+        Of a memory-mapped array of uint8, or of shards that are read as it is indexed; indexed as an array is.
     labels : ndarray of int, shape (n,)
     names, sha256 : list of str, length n
         What each image is called in the data set, and the digest of its content.
@@ -82,10 +86,48 @@ class Dataset:
         """What must stay in one part, as a number per image: groups, joined where they hold the same image."""
         return united(self.groups, self.sha256)
 
+    @property
+    def streamed(self) -> bool:
+        """Whether images are read and decoded when they are asked for."""
+        return isinstance(self.pixels.array, Streamed)
+
+    @property
+    def stem(self) -> str:
+        """What the data is called for short."""
+        return places.stem(self.source)
+
+    def batches(self, order: Ints, count: int, random: np.random.Generator) -> list[Ints]:
+        """Return the batches of an epoch, from images in random order.
+
+        Streamed images are put into another order, in which their shards can be read on; see
+        `convstage.data.shards.order`.
+
+        Parameters
+        ----------
+        order : ndarray of int, shape (m,)
+            Rows of the images; one may be there more than once.
+        count : int
+            Number of batches.
+        random : Generator
+            Source of all randomness.
+
+        Returns
+        -------
+        list of ndarray of int, length count
+            Of nearly one size: batch norm cannot do with a last one of 1.
+        """
+        if not isinstance(self.pixels.array, Streamed):
+            return np.array_split(order, count)
+        return batches_near(order, *self.pixels.array.places(self.pixels.rows[order]), count, random)
+
+    def expect(self, batches: Iterable[Ints]) -> None:
+        """Take note of which rows will be asked for, and in which order, so that streamed ones are read ahead."""
+        if isinstance(self.pixels.array, Streamed):
+            self.pixels.array.expect(self.pixels.rows[batch] for batch in batches)
+
     def with_parts(self, parts: npt.NDArray[np.str_]) -> Dataset:
         """Return the data set with other parts, and the standardisation measured on its new training part."""
-        rows = self.pixels.rows[np.flatnonzero(parts == TRAIN)]
-        return replace(self, parts=parts, standardisation=measure(self.pixels.array, rows))
+        return replace(self, parts=parts, standardisation=_standardise(self.pixels, parts))
 
     def split_rows(self) -> list[dict[str, str]]:
         """Return every image's name, SHA-256, class, part and group, if any, as the run folder keeps them."""
@@ -120,11 +162,12 @@ def open_source(
     if str(data) in SAMPLES:
         name, source = str(data), find_source(SAMPLES[str(data)].path)
     else:
-        path = Path(data).expanduser().resolve()
-        if not path.exists():
+        pattern = places.is_pattern(str(data))
+        path = Path(places.absolute(str(data))) if pattern else Path(data).expanduser().resolve()
+        if not pattern and not path.exists():
             raise DataError(
                 f"{data} does not exist.\n"
-                f"Give a folder, a .csv or .npz file, IDX files, or a sample: {', '.join(SAMPLES)}."
+                f"Give a folder, a .csv or .npz file, IDX files, tar shards, or a sample: {', '.join(SAMPLES)}."
             )
         name, source = str(path), find_source(path)
     if classes is not None:
@@ -144,6 +187,7 @@ def load_dataset(
     seed: int,
     max_unreadable: float = 0.05,
     split_file: str | Path | None = None,
+    stream: bool | None = None,
 ) -> Dataset:
     """Decode a data set and split it.
 
@@ -163,6 +207,8 @@ def load_dataset(
         Share of the files that may be unreadable.
     split_file : path, optional
         Names the parts instead of the data; see `read_split_file`.
+    stream : bool, optional
+        Whether shards are read as they are needed; see `read_images`.
 
     Raises
     ------
@@ -170,37 +216,73 @@ def load_dataset(
         Nothing usable: one class only, a class too small to split, or too many files
         that cannot be read.
     """
-    if len(source.classes) < 2:
-        raise DataError(
-            f"{name} has one class only, {source.classes[0]!r}.\nA classifier needs two or more to tell apart."
-        )
-    named = None if split_file is None else read_split_file(split_file, [item.name for item in source.items])
-    images = read_images(source, geometry, max_unreadable)
-    notes = source.notes() if isinstance(source, Selection) else []
-    if named is not None:
-        notes += note_on_unnamed(images.names, named, str(split_file))
-        images = replace(images, parts=[named.get(name) for name in images.names])
-        images = images.chosen([row for row, part in enumerate(images.parts) if part])
-    notes += note_on_classes(images.names, images.labels, images.sha256, source.classes)
-    goes = copies_across(images.parts, images.sha256)
-    notes += note_on_copies_across(images.names, goes)
-    images = images.chosen([row for row in range(len(images.names)) if row not in goes])
-    notes += note_on_copies(images.names, images.sha256)
-    units = united(images.groups, images.sha256)
-    parts = split(images.labels, images.parts, source.classes, val=val, test=test, seed=seed, groups=units)
-    rows = images.pixels.rows[np.flatnonzero(parts == TRAIN)]
-    return Dataset(
+    check_classes(name, source)
+    named = named_parts(source, split_file)
+    images = read_images(source, geometry, max_unreadable, stream)
+    images, parts, notes = divide(source, images, named, val=val, test=test, seed=seed, split_file=split_file)
+    dataset = Dataset(
         **vars(images) | {"parts": parts},
         source=name,
         classes=source.classes,
         notes=notes,
         geometry=geometry,
-        standardisation=measure(images.pixels.array, rows),
+        standardisation=_standardise(images.pixels, parts),
     )
+    return replace(dataset, notes=notes + _note_on_streaming(dataset)) if dataset.streamed else dataset
 
 
-def restore_dataset(data: str, rows: list[dict[str, str]], model: dict[str, Any]) -> Dataset:
+def _standardise(pixels: PixelRows, parts: npt.NDArray[np.str_]) -> Standardisation:
+    """Measure the training part: all of it, or as much of streamed data as can be read beforehand."""
+    rows = np.flatnonzero(parts == TRAIN)
+    if isinstance(pixels.array, Streamed) and len(rows) > MEASURED_ON:
+        rows = np.random.default_rng(0).choice(rows, MEASURED_ON, replace=False)
+    rows = pixels.rows[rows]
+    if isinstance(pixels.array, Streamed):
+        shard, offset = pixels.array.places(rows)
+        rows = rows[np.lexsort((offset, shard))]
+    return measure(pixels.array, rows)
+
+
+def _note_on_streaming(dataset: Dataset) -> list[str]:
+    notes = ["read from the shards as they are needed: shuffled in windows, and not decoded into the cache"]
+    count = int(dataset.counts(TRAIN).sum())
+    if count > MEASURED_ON:
+        notes.append(f"mean and standard deviation are those of {MEASURED_ON:,} of the {count:,} training images")
+    if len(dataset.names) > AUDITED:
+        notes.append(
+            f"audited are {AUDITED:,} of the {len(dataset.names):,} images, and exact copies among all of them"
+        )
+    return notes
+
+
+def to_audit(source: Source, dataset: Dataset) -> Source:
+    """Return what of a source is audited: all of it, or of streamed data a sample, as it must be read for that.
+
+    The sample is drawn at random and always the same; of every class as large a share.
+    """
+    if not dataset.streamed or len(source.items) <= AUDITED:
+        return source
+    random, labels = np.random.default_rng(0), np.array([item.label for item in source.items])
+    share = AUDITED / len(labels)
+    drawn = [
+        random.choice(rows, max(1, round(share * len(rows))), replace=False)
+        for rows in (np.flatnonzero(labels == label) for label in range(len(source.classes)))
+    ]
+    indices = tuple(int(index) for index in np.sort(np.concatenate(drawn)))
+    return Selection(source, source.classes, tuple(source.items[index] for index in indices), indices)
+
+
+def restore_dataset(
+    data: str, rows: list[dict[str, str]], model: dict[str, Any], stream: bool | None = None
+) -> Dataset:
     """Return the data set of a run again, as its `split.json` and its model's description say.
+
+    Parameters
+    ----------
+    data, rows, model
+        As the run folder has them.
+    stream : bool, optional
+        Whether shards are read as they are needed; a training that goes on must read them as it began.
 
     Raises
     ------
@@ -212,7 +294,7 @@ def restore_dataset(data: str, rows: list[dict[str, str]], model: dict[str, Any]
     known = [label for label in model["classes"] if label in source.classes]
     source = choose_classes(source, known) if known else source
     geometry = Geometry(**model["geometry"])
-    images = read_images(source, geometry)
+    images = read_images(source, geometry, stream=stream)
     here = {image: (sha, row) for row, (image, sha) in enumerate(zip(images.names, images.sha256, strict=True))}
     changed = [row["name"] for row in rows if here.get(row["name"], ("", 0))[0] != row["sha256"]]
     if changed:
@@ -233,59 +315,4 @@ def restore_dataset(data: str, rows: list[dict[str, str]], model: dict[str, Any]
         notes=[],
         geometry=geometry,
         standardisation=Standardisation.from_dict(model["standardisation"]),
-    )
-
-
-@dataclass(frozen=True)
-class Images:
-    """The readable images of a source; the fields are those of `Dataset`, parts as far as given."""
-
-    pixels: PixelRows
-    labels: npt.NDArray[np.int64]
-    names: list[str]
-    sha256: list[str]
-    groups: list[str]
-    parts: list[str | None]
-    unreadable: list[tuple[str, str]]
-
-    def chosen(self, rows: Sequence[int]) -> Images:
-        """Return some of the images."""
-        numbers = np.array(rows, np.int64)
-        lists = {name: [getattr(self, name)[row] for row in rows] for name in ("names", "sha256", "groups", "parts")}
-        return replace(self, pixels=self.pixels.take(numbers), labels=self.labels[numbers], **lists)
-
-
-def read_images(source: Source, geometry: Geometry, max_unreadable: float = 1.0) -> Images:
-    """Decode a source.
-
-    Raises
-    ------
-    DataError
-        A larger share than `max_unreadable` cannot be read, or a class has no image that can.
-    """
-    decoded = decode(source, geometry)
-    items = [source.items[row] for row in decoded.rows]
-    labels = np.array([item.label for item in items], np.int64)
-    unreadable = [(source.items[index].name, reason) for index, reason in decoded.unreadable]
-    listed = "\n".join(f"  {file}: {reason}" for file, reason in unreadable[:SHOWN])
-    counts = np.bincount(labels, minlength=len(source.classes))
-    for name, count in zip(source.classes, counts, strict=True):
-        if not count:
-            raise DataError(f"class {name!r} has no image that can be read.\n{listed}")
-    share = len(unreadable) / len(source.items)
-    if share > max_unreadable:
-        more = "" if len(unreadable) <= SHOWN else f"\n  and {len(unreadable) - SHOWN:,} more"
-        raise DataError(
-            f"{len(unreadable):,} of {len(source.items):,} files ({share:.1%}) cannot be read; "
-            f"at most {max_unreadable:.1%} may be.\n{listed}{more}\n"
-            f"Mend them or move them away; or accept it with --max-unreadable {math.ceil(share * 100) / 100:g}."
-        )
-    return Images(
-        pixels=PixelRows(decoded.pixels, np.arange(len(items))),
-        labels=labels,
-        names=[item.name for item in items],
-        sha256=[decoded.sha256[row] for row in decoded.rows],
-        groups=[item.group or item.name for item in items],
-        parts=[item.part for item in items],
-        unreadable=unreadable,
     )

@@ -17,6 +17,8 @@ from ..errors import DataError
 from .arrays import read_arrays
 from .folders import read_folders
 from .idx import has_idx, read_idx
+from .shards.places import is_pattern, is_shards
+from .shards.source import read_shards
 from .source import PARTS, Item, Source
 from .table import read_table
 
@@ -35,11 +37,12 @@ def _suffix(*suffixes: str) -> Callable[[Path], bool]:
     return lambda path: path.is_file() and path.suffix.lower() in suffixes
 
 
-#: In the order in which they are tried: a folder of IDX files is no folder of classes.
+#: In the order in which they are tried: a folder of IDX files, or of shards, is no folder of classes.
 FORMATS: dict[str, Format] = {
     entry.name: entry
     for entry in (
         Format("idx", "MNIST's IDX files", has_idx, read_idx),
+        Format("shards", "shards such as data/{000..999}.tar", is_shards, read_shards),
         Format("folders", "one folder for each class", Path.is_dir, read_folders),
         Format("csv", "a .csv file of paths and labels", _suffix(".csv", ".tsv"), read_table),
         Format("npz", "a .npz file of images and labels", _suffix(".npz"), read_arrays),
@@ -55,7 +58,7 @@ def find_source(path: Path) -> Source:
     DataError
         Nothing there, no format that fits, no images, a class without any, or two of one name.
     """
-    if not path.exists():
+    if not is_pattern(str(path)) and not path.exists():
         raise DataError(f"{path} does not exist.\nExpected {_expected()}.")
     try:
         for entry in FORMATS.values():

@@ -12,10 +12,13 @@ from PIL import Image
 
 from ..errors import DataError
 from .images import Channels, Pixels, Resize, from_array, open_image, to_pixels, upright
+from .pixel_rows import Images
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+#: Images that are in memory at a time while they are measured.
+MEASURED_AT_ONCE = 64
 #: What `Geometry.pixels` takes for an image.
 ImageLike = str | Path | Image.Image | npt.NDArray[Any]
 
@@ -100,13 +103,14 @@ class Standardisation:
         return cls(tuple(data["mean"]), tuple(data["std"]))
 
 
-def measure(pixels: Pixels, rows: npt.NDArray[np.int64]) -> Standardisation:
+def measure(pixels: Images, rows: npt.NDArray[np.int64]) -> Standardisation:
     """Return mean and standard deviation of each channel over `rows` of the pixels, exactly, in one pass."""
     channels = pixels.shape[3]
     counts = np.zeros((channels, 256), np.int64)
-    for row in rows:
-        for channel in range(channels):
-            counts[channel] += np.bincount(pixels[row, :, :, channel].ravel(), minlength=256)
+    for start in range(0, len(rows), MEASURED_AT_ONCE):
+        for image in pixels[rows[start : start + MEASURED_AT_ONCE]]:
+            for channel in range(channels):
+                counts[channel] += np.bincount(image[:, :, channel].ravel(), minlength=256)
     levels = np.arange(256) / 255
     total = counts.sum(axis=1)
     mean = counts @ levels / total

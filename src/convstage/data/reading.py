@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import TypeVar
 
 from ..errors import DataError
 from ..terminal import track
 from .formats import Source
+from .parallel import in_parallel
 
 #: In place of the digest of a file that cannot be read, before the reason.
 UNREADABLE = "unreadable: "
@@ -22,7 +20,7 @@ T = TypeVar("T")
 def digests(source: Source) -> list[str]:
     """Return the SHA-256 of every item's content; of one that cannot be read the reason, behind `UNREADABLE`."""
     count = len(source.items)
-    return list(track(_parallel(lambda index: _read(source, index)[1], count), "Reading files", count))
+    return list(track(in_parallel(lambda index: _read(source, index)[1], count), "Reading files", count))
 
 
 def each(source: Source, sha256: Sequence[str], use: Callable[[bytes], T], title: str) -> Iterator[T | str]:
@@ -56,7 +54,7 @@ def each(source: Source, sha256: Sequence[str], use: Callable[[bytes], T], title
             return str(error)
 
     count = len(source.items)
-    yield from track(_parallel(work, count), title, count)
+    yield from track(in_parallel(work, count), title, count)
 
 
 def _read(source: Source, index: int) -> tuple[bytes, str]:
@@ -65,15 +63,3 @@ def _read(source: Source, index: int) -> tuple[bytes, str]:
     except OSError as error:
         return b"", f"{UNREADABLE}{error.strerror or error}"
     return content, hashlib.sha256(content).hexdigest()
-
-
-def _parallel(work: Callable[[int], T], count: int) -> Iterator[T]:
-    """Yield ``work(0), work(1), …`` in order."""
-    threads = os.cpu_count() or 1
-    with ThreadPoolExecutor(threads) as pool:
-        indices = iter(range(count))
-        ahead = [pool.submit(work, index) for index in islice(indices, 8 * threads)]
-        while ahead:
-            done = ahead.pop(0)
-            ahead += [pool.submit(work, index) for index in islice(indices, 1)]
-            yield done.result()
