@@ -115,7 +115,7 @@ def train_next(series: Series, run: Run, config: Config, dataset: Dataset, plan:
         shutil.rmtree(run.path, ignore_errors=True)  # cut off before it held all that is needed to go on
         place = {"out": str(run.path.parent), "name": run.path.name, "report": False}
         run = begin(config.model_copy(update=place), dataset, plan)
-    _hand_down_audit(Run(series.path), run)
+    hand_down_audit(Run(series.path), run)
     counts = ", ".join(f"{part} {len(dataset.rows(part)):,}" for part in ("train", "val", "test"))
     console.print(f"{title}: {counts}", highlight=False, markup=False, soft_wrap=True)
     try:
@@ -124,7 +124,7 @@ def train_next(series: Series, run: Run, config: Config, dataset: Dataset, plan:
         raise series.stopped(stopped.signal) from None
 
 
-def _hand_down_audit(whole: Run, run: Run) -> None:
+def hand_down_audit(whole: Run, run: Run) -> None:
     """Let a run compare its network with the shortcut, which was probed once for all."""
     if (audited := whole.audit) is not None:
         run.write_audit(audited)

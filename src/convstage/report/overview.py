@@ -102,6 +102,11 @@ def warnings(material: Material) -> list[str]:
             found.append(beware)
         if not _better_than_commonest(metrics):
             found.append("The network is not clearly better than naming the commonest class always.")
+    if chosen := material.config.get("chosen"):
+        found.append(
+            f"This network was chosen as the best of {chosen['trials']:,} trials by its validation figure, which "
+            "therefore flatters. The figures of the test part were not used to choose it."
+        )
     errors = [finding for finding in (material.run.audit or {}).get("findings", ()) if finding["severity"] == "error"]
     if errors:
         found.append(
