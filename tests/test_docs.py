@@ -113,6 +113,12 @@ def test_pages_link_to_what_exists():
         ("evidence", "evidence.md", "times_table"),
         ("serve", "serve.md", "table"),
         ("explorer", "explorer.md", "table"),
+        ("ranks", "many-machines.md", "table"),
+        ("scale", "scale.md", "constants_table"),
+        ("scale", "scale.md", "table"),
+        ("scale", "scale.md", "scaling_table"),
+        ("scale", "scale.md", "fixed_table"),
+        ("scale", "scale.md", "limits_table"),
     ],
 )
 def test_figures_are_those_of_the_measurement(monkeypatch, benchmark, page, table):
