@@ -13,7 +13,7 @@ PEERS := $(basename $(notdir $(wildcard benchmarks/requirements/*.txt)))
 LOCK := --quiet --no-header --universal --python-version 3.11 --generate-hashes --constraint constraints.txt \
 	--no-emit-package torch
 
-.PHONY: demo test browser lint format lock bench bench-peers clean
+.PHONY: demo test browser lint format lock fuzz chaos bench bench-peers clean
 
 demo: $(VENV)/installed
 	$(BIN)/convstage train digits --pattern "INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> CLASSIFIER" --epochs 20
@@ -37,6 +37,24 @@ format: $(VENV)/tools
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The long forms of what docs/reliability.md promises, an hour each. CORPUS=FOLDER: broken images of your own.
+fuzz: $(VENV)/fuzz
+	$(BIN)/python reliability/images.py --keep fuzz-failures $(if $(CORPUS),--corpus $(CORPUS))
+	$(BIN)/python reliability/tables.py
+	$(BIN)/python reliability/patterns.py
+	$(BIN)/python reliability/settings.py
+	$(BIN)/python reliability/kernels.py
+	$(BIN)/python reliability/kernels_malformed.py
+	$(BIN)/python reliability/kernels_sanitize.py
+	$(BIN)/python reliability/kernels_threads.py
+
+chaos: $(VENV)/tools
+	$(BIN)/python reliability/kill_training.py
+	$(BIN)/python reliability/disk.py
+	$(BIN)/python reliability/flips.py
+	$(BIN)/python reliability/ranks.py --kills 25 --minutes 40 --epochs 12
+	$(BIN)/python reliability/killed_workers.py
+
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/shapes.py
@@ -44,6 +62,9 @@ bench: $(VENV)/installed
 	$(BIN)/python benchmarks/pages.py
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/shifts.py
+	$(BIN)/python benchmarks/ranks.py
+	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/fuse.py
 
 # The same against other frameworks too, each in an environment of its own: 3 GB, and the time to fetch them.
 bench-peers: $(VENV)/installed $(PEERS:%=.peers/%/installed)
@@ -66,6 +87,10 @@ $(VENV)/installed: pyproject.toml setup.py constraints.txt locks/run.txt $(wildc
 
 $(VENV)/tools: $(VENV)/installed locks/develop.txt
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement locks/develop.txt
+	touch $@
+
+$(VENV)/fuzz: $(VENV)/tools
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group fuzz
 	touch $@
 
 # Pins and hashes anew, from pyproject.toml and constraints.txt.

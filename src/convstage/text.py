@@ -62,6 +62,17 @@ def examples(texts: Iterable[str], shown: int = 3) -> str:
     return ", ".join(texts[:shown]) + (", …" if len(texts) > shown else "")
 
 
+def cut(text: str, most: int = 60) -> str:
+    """Return a text that somebody gave, short enough to be quoted.
+
+    Examples
+    --------
+    >>> cut("CONV"), cut("CONVOLUTION", 5)
+    ('CONV', 'CONV…')
+    """
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def names(text: str) -> list[str]:
     """Return the names in a text that separates them by commas.
 

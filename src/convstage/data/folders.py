@@ -11,6 +11,7 @@ from PIL import Image
 
 from ..errors import DataError
 from . import images
+from .content import read_file
 from .source import PARTS, Item, Source, in_order
 
 #: Files that systems leave in folders, hidden where they come from; names in lower case.
@@ -26,7 +27,7 @@ class ClassFolders:
     items: tuple[Item, ...]
 
     def read(self, index: int) -> bytes:
-        return (self.root / self.items[index].name).read_bytes()
+        return read_file(self.root / self.items[index].name)
 
     def open(self, data: bytes) -> Image.Image:
         return images.open_image(data)

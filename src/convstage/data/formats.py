@@ -7,6 +7,7 @@ write a `Source` in a file of its own and put it in `FORMATS`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,13 +75,14 @@ def _expected() -> str:
 
 
 def _check(source: Source) -> Source:
+    named = Counter(source.classes)
     counts = np.bincount([item.label for item in source.items], minlength=len(source.classes))
     if not len(source.items):
         raise DataError(f"{source.root} has no images.\nExpected {_expected()}.")
     for name, count in zip(source.classes, counts, strict=True):
         if not count:
             raise DataError(f"class {name!r} of {source.root} has no images.\nAdd some, or remove the class.")
-        if source.classes.count(name) > 1:
+        if named[name] > 1:
             raise DataError(f"{source.root} has more than one class of the name {name!r}.")
     return source
 

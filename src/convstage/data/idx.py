@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from .arrays import Arrays
+from .arrays import LARGE, Arrays, unpacked
+from .bounds import check_images, check_side
 from .source import PARTS, Item, Source
 
 #: Files of images: ``train-images-idx3-ubyte``, ``t10k-images.idx3-ubyte.gz``, ``images-idx3-ubyte``, …
@@ -55,7 +56,9 @@ def read_idx(path: Path) -> Source:
             )
         files[part] = file
     pairs = {part: (_read(file, 3), _read(_labels_of(file), 1)) for part, file in files.items()}
+    check_images(path, sum(len(labels) for _, labels in pairs.values()))
     for part, (images, labels) in pairs.items():
+        check_side(files[part], *images.shape[1:])
         if len(images) != len(labels):
             raise DataError(
                 f"{files[part]} has {len(images):,} images, but {_labels_of(files[part]).name} {len(labels):,} labels."
@@ -110,10 +113,13 @@ def _read(path: Path, dimensions: int) -> np.ndarray[Any, Any]:
             expected, start = math.prod(shape), file.tell()
             if not is_packed:
                 values: np.ndarray[Any, Any] = np.memmap(path, np.uint8, "r")[start:]
-            elif expected <= MOST_PACKED * path.stat().st_size:
+            elif expected > MOST_PACKED * path.stat().st_size:
+                values = np.empty(0, np.uint8)
+            elif expected <= LARGE:
                 values = np.frombuffer(file.read(expected + 1), np.uint8)
             else:
-                values = np.empty(0, np.uint8)
+                with unpacked(file) as whole:
+                    values = np.memmap(whole, np.uint8, "r")
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}.") from None
     if len(values) != expected:

@@ -1,7 +1,6 @@
 """Image files -> upright pixels: the one way in, whichever decoder a file needs.
 
-To read another kind of file, put a `Decoder` into `DECODERS`. Whatever a decoder raises
-becomes a `DataError` here.
+To read another kind of file, put a `Decoder` into `DECODERS`.
 """
 
 from __future__ import annotations
@@ -16,15 +15,13 @@ from PIL import Image, ImageOps
 
 from ..errors import DataError
 from . import pillow
-from .decoding import Decoder, ImageFacts
-from .levels import from_fractions, from_integers
+from .decoding import Decoder, ImageFacts, as_data_error
+from .levels import AT_ONCE, from_fractions, from_integers
 
 #: Grey value from which a pixel of a binary image is 1.
 BINARY_THRESHOLD = 128
 #: The channels of a grey picture that was saved as a colour JPEG differ by this much at most.
 GREY_TOLERANCE = 8
-#: Characters of a decoder's own words that are passed on.
-LONGEST_REASON = 200
 
 Channels = Literal["binary", "grey", "colour"]
 Resize = Literal["stretch", "crop", "pad"]
@@ -83,18 +80,14 @@ def describe(data: bytes) -> ImageFacts:
 def _with_decoder(data: bytes, task: Callable[[Decoder], T]) -> T:
     if not data:
         raise DataError("the file is empty")
-    try:
+    with as_data_error():
         return task(next(decoder for decoder in DECODERS.values() if decoder.sniff(data)))
-    except DataError:
-        raise
-    except Exception as error:  # decoders raise OSError, ValueError, SyntaxError, struct.error, and more
-        reason = " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__
-        raise DataError(f"the image is damaged: {reason}") from None
 
 
 def upright(image: Image.Image) -> Image.Image:
     """Return an image that somebody opened with Pillow as `open_image` would: complete, 8 bits, upright."""
-    return pillow.finish(image)
+    with as_data_error():
+        return pillow.finish(image)
 
 
 def to_pixels(image: Image.Image, channels: Channels, size: tuple[int, int], resize: Resize = "stretch") -> Pixels:
@@ -138,9 +131,10 @@ def is_coloured(image: Image.Image) -> bool:
     """Return whether an image has colour; a grey picture in a colour file has none."""
     if image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16"):
         return False
-    small = _flat(image, "RGB") if image.mode == "PA" else image.copy()  # an average of palette indices is none
-    small.thumbnail((128, 128))
-    rgb = np.asarray(_flat(small, "RGB"), dtype=np.int16)
+    with as_data_error():
+        small = _flat(image, "RGB") if image.mode == "PA" else image.copy()  # an average of palette indices is none
+        small.thumbnail((128, 128))
+        rgb = np.asarray(_flat(small, "RGB"), dtype=np.int16)
     return bool((np.ptp(rgb, axis=2) > GREY_TOLERANCE).mean() > 0.01)
 
 
@@ -172,13 +166,23 @@ def from_array(array: npt.NDArray[Any]) -> Image.Image:
 
 def _flat(image: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
     """Return the image as grey or as colour, transparent parts white."""
-    image = pillow.eight_bits(image)
-    try:
-        if image.mode == "LAB":  # which Pillow converts to RGB only
-            image = image.convert("RGB")
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return image if image.mode == mode else image.convert(mode)
-    except ValueError:
-        raise DataError(f"pixels of mode {image.mode} cannot be read; save the image as grey or RGB") from None
+    with as_data_error():
+        image = pillow.eight_bits(image)
+        try:
+            if image.mode == "LAB":  # which Pillow converts to RGB only
+                image = image.convert("RGB")
+            if image.has_transparency_data:
+                return _on_white(image, mode)
+            return image if image.mode == mode else image.convert(mode)
+        except ValueError:
+            raise DataError(f"pixels of mode {image.mode} cannot be read; save the image as grey or RGB") from None
+
+
+def _on_white(image: Image.Image, mode: str) -> Image.Image:
+    """Return an image laid on white; some rows at a time, since all of it would be in memory four times."""
+    flat = Image.new(mode, image.size)
+    rows = max(1, AT_ONCE // image.width)
+    for top in range(0, image.height, rows):
+        part = image.crop((0, top, image.width, min(top + rows, image.height))).convert("RGBA")
+        flat.paste(Image.alpha_composite(Image.new("RGBA", part.size, "white"), part).convert(mode), (0, top))
+    return flat

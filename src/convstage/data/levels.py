@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,10 @@ from ..errors import DataError
 
 #: How many bits the values may have meant to fill, when nothing declares it.
 DEPTHS = (8, 12, 16)
+#: In place of bits: 8-bit values that were spread over 16 bits, each times 257.
+SPREAD = 0
+#: So many values are worked on at once, so that what lies between does not fill the memory.
+AT_ONCE = 1 << 22
 
 
 def from_integers(values: npt.NDArray[Any], bits: int | None = None) -> npt.NDArray[np.uint8]:
@@ -49,20 +54,11 @@ def from_integers(values: npt.NDArray[Any], bits: int | None = None) -> npt.NDAr
     """
     if values.dtype == np.uint8 and bits in (None, 8):
         return values
-    if bits is None:
-        low, high = int(values.min()), int(values.max())
-        if low < 0 or high >= 1 << DEPTHS[-1]:
-            raise DataError(
-                f"values from {low:,} to {high:,} have no fixed black and white; "
-                "save the image as 8 bits, or as numbers 0..65,535"
-            )
-        if high > 255 and not (values % 257).any():
-            return (values // 257).astype(np.uint8)
-        bits = next(depth for depth in DEPTHS if high < 1 << depth)
-    values = np.clip(values, 0, (1 << bits) - 1)
-    if bits >= 8:
-        return (values >> (bits - 8)).astype(np.uint8)
-    return (values.astype(np.uint16) * 255 // ((1 << bits) - 1)).astype(np.uint8)
+    known = _find_bits(values) if bits is None else bits
+    levels = np.empty(values.shape, np.uint8)
+    for part, made in zip(parts(values), parts(levels), strict=True):
+        made[...] = part // 257 if known == SPREAD else _upper_bits(part, known)
+    return levels
 
 
 def from_fractions(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -75,5 +71,37 @@ def from_fractions(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """
     if not (values.min() >= 0 and values.max() <= 1):
         raise DataError("an image of floats must lie in 0..1, without NaN")
-    pixels: npt.NDArray[np.uint8] = np.rint(values * 255).astype(np.uint8)
-    return pixels
+    levels = np.empty(values.shape, np.uint8)
+    for part, made in zip(parts(values), parts(levels), strict=True):
+        made[...] = np.rint(part * 255)
+    return levels
+
+
+def parts(values: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    """Yield views of an array, some of its rows each: about `AT_ONCE` values."""
+    if not values.ndim:
+        yield values
+        return
+    rows = max(1, AT_ONCE * len(values) // max(1, values.size))
+    for start in range(0, len(values), rows):
+        yield values[start : start + rows]
+
+
+def _find_bits(values: npt.NDArray[Any]) -> int:
+    """Return how many bits whole numbers were meant to fill, or `SPREAD`."""
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high >= 1 << DEPTHS[-1]:
+        raise DataError(
+            f"values from {low:,} to {high:,} have no fixed black and white; "
+            "save the image as 8 bits, or as numbers 0..65,535"
+        )
+    if high > 255 and not any((part % 257).any() for part in parts(values)):
+        return SPREAD
+    return next(depth for depth in DEPTHS if high < 1 << depth)
+
+
+def _upper_bits(values: npt.NDArray[Any], bits: int) -> npt.NDArray[Any]:
+    values = np.clip(values, 0, (1 << bits) - 1)
+    if bits >= 8:
+        return values >> (bits - 8)
+    return values.astype(np.uint16) * 255 // ((1 << bits) - 1)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..errors import DataError
+from .content import read_file
 from .images import Channels, Pixels, Resize, from_array, open_image, to_pixels, upright
 from .pixel_rows import Images
 
@@ -59,7 +60,7 @@ class Geometry:
         try:
             if isinstance(image, str | Path):
                 name = f"{image}: "
-                image = open_image(Path(image).read_bytes())
+                image = open_image(read_file(image))
             elif isinstance(image, np.ndarray):
                 image = from_array(image)
             else:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import DataError
-from ..text import examples
+from ..text import cut, examples
 from .source import part_named
 from .table import part_in, read_columns
 
@@ -41,7 +41,7 @@ def read_split_file(path: str | Path, names: Sequence[str]) -> dict[str, str]:
     if missing:
         raise DataError(
             f"{path} names {len(missing):,} of {len(parts):,} images that the data does not have: "
-            f"{examples(missing)}.\n"
+            f"{examples(map(cut, missing))}.\n"
             f"Images are called as in the run folder's split.json, here for instance {names[0]}."
         )
     return parts
@@ -64,11 +64,11 @@ def _from_json(path: Path) -> dict[str, str]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["images"]
         parts = {str(row["name"]): part_named(str(row["part"])) for row in rows}
-    except (ValueError, TypeError, KeyError, UnicodeDecodeError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise DataError(
             f"{path} is no split file.\nExpected a run's split.json, or a CSV file of name and split."
         ) from None
     wrong = [name for name, part in parts.items() if part is None]
     if wrong:
-        raise DataError(f"{path} names no part of {wrong[0]}.\nExpected train, val or test.")
+        raise DataError(f"{path} names no part of {cut(wrong[0])}.\nExpected train, val or test.")
     return {name: str(part) for name, part in parts.items()}

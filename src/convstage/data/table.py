@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 
 from PIL import Image
 
 from ..errors import DataError
+from ..text import cut, memory
 from . import images
+from .bounds import check_images, distinct
+from .content import read_file
 from .source import Item, Source, in_order, part_named
 
 #: What the columns may be called, in upper or lower case; the first name wins over the others.
@@ -22,6 +25,8 @@ COLUMNS = {
     "group": ("group", "patient", "patient_id"),
 }
 DELIMITERS = (",", ";", "\t")
+#: Bytes of a table, and characters of one of its lines.
+MAX_BYTES, MAX_LINE = 256 * 2**20, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,12 @@ class Table:
     def read(self, index: int) -> bytes:
         name = self.items[index].name
         try:
-            return (self.root.parent / name).read_bytes()
+            return read_file(self.root.parent / name)
         except FileNotFoundError:
             # Tables that were written on Windows name files so, and are read elsewhere.
             if "\\" not in name:
                 raise
-            return (self.root.parent / name.replace("\\", "/")).read_bytes()
+            return read_file(self.root.parent / name.replace("\\", "/"))
 
     def open(self, data: bytes) -> Image.Image:
         return images.open_image(data)
@@ -54,27 +59,28 @@ def read_table(path: Path) -> Source:
     DataError
         With line and column: a label that is missing, a split that is none, an image that is listed twice.
     """
-    rows = read_columns(path, COLUMNS, needed=("path", "label"))
-    classes = tuple(in_order({row["label"] for _, row in rows}))
-    numbers = {name: number for number, name in enumerate(classes)}
-    items = [
-        Item(row["path"], numbers[row["label"]], part_in(path, line, row["split"]), row["group"] or None)
-        for line, row in rows
+    found = [
+        # Words that return line by line are kept once.
+        (row["path"], intern(row["label"]), part_in(path, line, row["split"]), intern(row["group"]) or None)
+        for line, row in read_columns(path, COLUMNS, needed=("path", "label"))
     ]
-    return Table(path, classes, tuple(items))
+    classes = tuple(in_order(distinct(path, (label for _, label, _, _ in found))))
+    numbers = {name: number for number, name in enumerate(classes)}
+    items = tuple(Item(image, numbers[label], part, group) for image, label, part, group in found)
+    return Table(path, classes, items)
 
 
 def part_in(path: Path, line: int, word: str) -> str | None:
     """Return the part that a line names, None when it names none; refuse what is no part."""
     part = part_named(word) if word else None
     if word and part is None:
-        raise DataError(f"{path}, line {line}, column split: {word!r} is no part.\nExpected train, val or test.")
+        raise DataError(f"{path}, line {line}, column split: {cut(word)!r} is no part.\nExpected train, val or test.")
     return part
 
 
 def read_columns(
     path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence[str]
-) -> list[tuple[int, dict[str, str]]]:
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Read some columns of a CSV file, in UTF-8, with a header, separated by ``,``, ``;`` or tabulators.
 
     Parameters
@@ -86,9 +92,9 @@ def read_columns(
         Columns that must be there, and hold something in every line. The first of them
         names the image, and each image once.
 
-    Returns
-    -------
-    list of (int, dict)
+    Yields
+    ------
+    (int, dict)
         Of every line that is not empty its number and its values, without spaces around
         them; ``""`` for columns that are not there.
 
@@ -97,34 +103,66 @@ def read_columns(
     DataError
         With the line, and the column where there is one.
     """
-    text = _text(path)
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise DataError(f"{path} has {memory(size)}; at most {memory(MAX_BYTES)} are read.\nSplit it into several.")
+    with open(path, "rb") as file:
+        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            raise DataError(f"{path} is UTF-16.\nSave it as CSV in UTF-8.")
     # A header that has what is needed decides on the delimiter: values may hold any of them.
     for delimiter in DELIMITERS:
-        records = _records(path, text, delimiter)
+        records = _records(path, delimiter)
         try:
             header = [name.strip().lower() for name in next(records, (1, []))[1]]
-        except DataError:
+        except csv.Error:
             continue
         places = {column: _place(path, header, names) for column, names in columns.items()}
         if all(places[column] is not None for column in needed):
-            return _values(path, records, header, places, needed)
-    first = text.splitlines()[0].strip() if text else ""
+            yield from _values(path, records, header, places, needed)
+            return
+    first = next(_lines(path), "").strip()
     raise DataError(
         f"{path} has no columns {' and '.join(needed)}: its first line is {first[:80]!r}.\n"
         f"Expected a header such as {','.join(needed)} above the images, separated by commas, semicolons or tabulators."
     )
 
 
-def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield every record with the number of the line that it begins in."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+    reader = csv.reader(_lines(path), delimiter=delimiter, skipinitialspace=True, strict=True)
     line = 1
     try:
         for fields in reader:
             yield line, fields
             line = reader.line_num + 1
     except csv.Error as error:
+        # The header of another delimiter is none of this one, and may be wrong in its eyes.
+        if line == 1:
+            raise
         raise DataError(f"{path}, line {line}: {error}.\nQuotation marks must be closed, and doubled within.") from None
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text in UTF-8, with their ends; csv joins those that quotation marks hold together."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        try:
+            for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), ""), 1):
+                if len(line) > MAX_LINE:
+                    raise DataError(f"{path}, line {number}: more than {MAX_LINE:,} characters.\nIs it a table?")
+                yield line
+        except UnicodeDecodeError:
+            raise DataError(f"{path}, line {_undecodable(path)}: not UTF-8.\nSave it as CSV in UTF-8.") from None
+
+
+def _undecodable(path: Path) -> int:
+    """Return the number of the first line that is not UTF-8; the text was read in blocks, which do not tell."""
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return number
+    return 1
 
 
 def _values(
@@ -133,8 +171,7 @@ def _values(
     header: Sequence[str],
     places: Mapping[str, int | None],
     needed: Sequence[str],
-) -> list[tuple[int, dict[str, str]]]:
-    rows: list[tuple[int, dict[str, str]]] = []
+) -> Iterator[tuple[int, dict[str, str]]]:
     seen: dict[str, int] = {}
     for line, fields in records:
         if not any(field.strip() for field in fields):
@@ -152,10 +189,11 @@ def _values(
                 raise DataError(f"{path}, line {line}, column {name}: empty.\nFill it in, or remove the line.")
         image = row[needed[0]]
         if image in seen:
-            raise DataError(f"{path}, line {line}: {image} is in line {seen[image]} already.\nRemove one of the two.")
+            again = f"{cut(image)} is in line {seen[image]} already"
+            raise DataError(f"{path}, line {line}: {again}.\nRemove one of the two.")
         seen[image] = line
-        rows.append((line, row))
-    return rows
+        check_images(path, len(seen))
+        yield line, row
 
 
 def _place(path: Path, header: Sequence[str], names: Sequence[str]) -> int | None:
@@ -170,14 +208,3 @@ def _place(path: Path, header: Sequence[str], names: Sequence[str]) -> int | Non
             f"{path} has the columns {' and '.join(found)}; which one is meant?\nCall the right one {names[0]}."
         )
     return header.index(found[0])
-
-
-def _text(path: Path) -> str:
-    data = path.read_bytes()
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{path} is UTF-16.\nSave it as CSV in UTF-8.")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: not UTF-8.\nSave it as CSV in UTF-8.") from None

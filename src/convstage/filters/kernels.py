@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from ..errors import ConfigError
 from ..sizes import Pair
-from ..text import size
-from .rows import EXPECTED, Rows, read_rows
+from ..text import cut, size
+from .rows import EXPECTED, MAX_CHARACTERS, Rows, read_rows
 
 Array = npt.NDArray[np.float64]
 
@@ -122,13 +122,16 @@ def parse_kernel(text: str) -> Kernel:
     ((Fraction(-1, 1), Fraction(1, 2)),)
     """
     name = text.strip().lower()
+    if len(name) > MAX_CHARACTERS:
+        return _own(read_rows(text))  # which says so
     if name in KERNELS:
         return KERNELS[name]
     # A name has letters, and nothing that only rows have.
     if name[:1].isalpha() and not set(name) & set(";,()/"):
         near = difflib.get_close_matches(name, KERNELS, n=1)
         meant = f"Did you mean {near[0]}? " if near else ""
-        raise ConfigError(f"there is no filter {text.strip()!r}.\n{meant}There are {', '.join(KERNELS)}.\n{EXPECTED}")
+        hint = f"{meant}There are {', '.join(KERNELS)}.\n{EXPECTED}"
+        raise ConfigError(f"there is no filter {cut(text.strip())!r}.\n{hint}")
     return _own(read_rows(text))
 
 

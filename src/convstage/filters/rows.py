@@ -6,6 +6,7 @@ import re
 from fractions import Fraction
 
 from ..errors import ConfigError, mark
+from ..text import cut
 
 #: Rows of exact numbers, all of one length.
 Rows = tuple[tuple[Fraction, ...], ...]
@@ -16,6 +17,8 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]{1,9}/[0-9]{1,9}|[0-9]{1,9}(?:\.[0-9]{0,9})?|
 #: Rows in parentheses, over one denominator.
 OVER = re.compile(r"\s*\((?P<rows>[^()]*)\)\s*/\s*(?P<over>\S+)\s*")
 LINE, TOKEN = re.compile(r"[^;\n]+"), re.compile(r"[^\s,]+")
+#: A longer text is no filter but an accident.
+MAX_CHARACTERS = 100_000
 EXPECTED = "Write rows of numbers with ; between them, such as '1 1 1; 1 -1 1; 1 1 1', in decimals or as 1/9."
 
 
@@ -46,6 +49,8 @@ def read_rows(text: str) -> Rows:
            ^
     All rows need the same number of numbers.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigError(f"the filter has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read.\n{EXPECTED}")
     # People copy the typographic minus from papers and web pages; it is as long as the other.
     text = text.replace("−", "-")
     over = OVER.fullmatch(text)
@@ -72,11 +77,11 @@ def _number(text: str, start: int, end: int, *, below: bool = False) -> Fraction
     """Return a number of the text, or, of one that stands below a line, one over it."""
     token = text[start:end]
     if not NUMBER.fullmatch(token):
-        raise _error(f"{token!r} is no number.", text, start, end, EXPECTED)
+        raise _error(f"{cut(token)!r} is no number.", text, start, end, EXPECTED)
     try:
         return 1 / Fraction(token) if below else Fraction(token)
     except ZeroDivisionError:
-        raise _error(f"{token!r} divides by 0.", text, start, end, EXPECTED) from None
+        raise _error(f"{cut(token)!r} divides by 0.", text, start, end, EXPECTED) from None
 
 
 def _error(problem: str, text: str, start: int, end: int, hint: str) -> ConfigError:

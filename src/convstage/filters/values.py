@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..data import Geometry
+from ..data.content import read_file
 from ..data.images import open_image, upright
 from ..errors import ConfigError, DataError
 from ..text import size
@@ -134,7 +135,7 @@ def _pixels(
 ) -> npt.NDArray[np.int64]:
     """Return a picture's grey, 0 to 255, shape (height, width)."""
     try:
-        picture = upright(image) if isinstance(image, Image.Image) else open_image(Path(image).read_bytes())
+        picture = upright(image) if isinstance(image, Image.Image) else open_image(read_file(image))
     except OSError as error:
         raise DataError(
             f"{name}: {error.strerror or error}.\nGive an image file, or one of {', '.join(WORDS)}."

@@ -9,6 +9,7 @@ from numbers import Integral
 from typing import Any, Literal
 
 from ..errors import PatternError
+from ..text import cut
 from .tree import Argument, Layer
 
 #: The settings of one layer, every hyperparameter filled in.
@@ -129,7 +130,7 @@ def _find(
                 return parameter
         near = difflib.get_close_matches(argument.name, names, n=1)
         hint = f"Did you mean {near[0]}?" if near else _takes(layer.kind, accepted)
-        raise PatternError(f"{layer.kind} has no hyperparameter {argument.name!r}.", text, *argument.span, hint)
+        raise PatternError(f"{layer.kind} has no hyperparameter {cut(argument.name)!r}.", text, *argument.span, hint)
     looks_like: tuple[Sort, ...]
     match argument.values[0]:
         case tuple():
@@ -141,7 +142,8 @@ def _find(
     for parameter in accepted:
         if parameter.name not in given and parameter.sort in looks_like:
             return parameter
-    raise PatternError(f"{layer.kind} cannot take {argument}.", text, *argument.span, _takes(layer.kind, accepted))
+    problem = f"{layer.kind} cannot take {cut(str(argument))}."
+    raise PatternError(problem, text, *argument.span, _takes(layer.kind, accepted))
 
 
 def _takes(kind: str, accepted: tuple[Hyperparameter, ...]) -> str:

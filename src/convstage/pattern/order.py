@@ -6,6 +6,7 @@ import difflib
 from collections import Counter
 
 from ..errors import PatternError
+from ..text import cut
 from .layers import LAYERS
 from .tree import Layer
 
@@ -23,7 +24,7 @@ def in_order(layers: list[Layer], text: str) -> list[Layer]:
         if layer.kind not in LAYERS:
             near = difflib.get_close_matches(layer.kind, LAYERS, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"Layers are {', '.join(LAYERS)}."
-            raise PatternError(f"unknown layer {layer.kind!r}.", text, *layer.span, hint)
+            raise PatternError(f"unknown layer {cut(layer.kind)!r}.", text, *layer.span, hint)
     _check_ends(layers, text)
     ordered: list[Layer] = []
     flattened: Layer | None = None

@@ -11,6 +11,7 @@ from lark import Lark, Token, Transformer, Tree, UnexpectedCharacters, Unexpecte
 from lark.tree import Meta
 
 from ..errors import PatternError
+from ..text import cut
 from .tree import Argument, Chain, Layer, Node, Optional, Repeat, Span, Value
 
 #: A longer text is not a pattern but an accident.
@@ -109,7 +110,7 @@ def _explain(text: str, error: UnexpectedInput) -> PatternError:
         case UnexpectedToken(token=Token(type="$END")):
             start, end, problem = len(text.rstrip()), len(text.rstrip()) + 1, "the pattern ends too early"
         case UnexpectedToken(token=Token() as token):
-            start, end, problem = token.start_pos or 0, token.end_pos or 0, f"{token.value!r} is out of place"
+            start, end, problem = token.start_pos or 0, token.end_pos or 0, f"{cut(token.value)!r} is out of place"
         case UnexpectedCharacters(pos_in_stream=int() as position, char=character):
             start, end, problem = position, position + 1, f"{character!r} is out of place"
         case _:

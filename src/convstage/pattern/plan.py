@@ -278,7 +278,8 @@ def _check_fit(
     poolings = "1 pooling" if kinds.count("POOL") == 1 else f"{kinds.count('POOL')} poolings"
     least = [_least_image([slid for slid in windows if slid is not None], a) for a in (0, 1)]
     ways = [f"use at most {poolings}"] if layer.kind == "POOL" else ["use padding=same"]
-    ways.append(f"INPUT of at least {least[0]}x{least[1]}")
+    if max(least) <= MAX_FIGURE:  # a number that nobody can read is no way out
+        ways.append(f"INPUT of at least {least[0]}x{least[1]}")
     raise PatternError(
         f"{layer.kind} {size[0]}×{size[1]} does not fit a {shape[0]}×{shape[1]} map.", text, *layer.span,
         f"{('Height', 'Width')[axis]}: {history}, and {arithmetic} = {window.output(shape)[axis]}.\n"
@@ -290,6 +291,8 @@ def _least_image(windows: list[Window], axis: int) -> int:
     """Return the smallest image side for which all windows have a place to stand."""
     n = 1
     for window in reversed(windows):
+        if n > MAX_FIGURE:  # it only grows, by as many digits for each window
+            break
         before, after = window.margins[2 * axis : 2 * axis + 2]
         n = max(1, input_size(n, window.size[axis], window.stride[axis], before, after))
     return n

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..data.decoding import MAX_PIXELS
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -22,7 +24,7 @@ class Limits:
     fields : int
         Parts of a form that are no images.
     image_pixels : int
-        Pixels of an uploaded image, as its headers declare them; decoding takes at most 16 bytes for each.
+        Pixels of an uploaded image, as its headers declare them; decoding takes at most 24 bytes for each.
     request_pixels : int
         Pixels of all images of one request together.
     drawn_side, matrix_side : int
@@ -61,7 +63,7 @@ class Limits:
     json_depth: int = 8
     images: int = 64
     fields: int = 0
-    image_pixels: int = 25_000_000
+    image_pixels: int = MAX_PIXELS
     request_pixels: int = 200_000_000
     drawn_side: int = 512
     matrix_side: int = 512
