@@ -11,6 +11,14 @@ from convstage.data import cache
 from convstage.files import TEMPORARY
 
 
+@pytest.fixture(autouse=True)
+def interrupts():
+    """Have Ctrl-C do what it does in a shell: of a program that was started in the background it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("where", ["decoding", "audit"])
 def test_ctrl_c_before_the_run_exists_ends_cleanly(where, tmp_path, make_folder, monkeypatch, capsys, pixel_cache):
     folder = make_folder(tmp_path / f"never seen before, {where}", {"a": 12, "b": 12}, size=13)

@@ -255,7 +255,8 @@ def test_long_curves_keep_their_ends():
 
 def test_a_damaged_table_is_refused(run):
     (run.path / "predictions.csv").write_text("image,truth\na.png,cat\n")
-    with pytest.raises(RunError, match=r"predictions\.csv is damaged: it has no column .prediction.\.\nMake it anew: convstage evaluate "):
+    said = r"predictions\.csv is damaged: it has no column .prediction.\.\nMake it anew: convstage evaluate "
+    with pytest.raises(RunError, match=said):
         gather(run)
 
 
