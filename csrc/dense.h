@@ -4,6 +4,8 @@
 // group of rows; some taps at a time, so that their filters stay in cache while the rows go by.
 
 constexpr int64_t DENSE_ROWS = 96, DENSE_TAPS = 1024;
+// Torch's matrix product sums in shorter pieces than its convolution.
+constexpr int64_t DENSE_TAPS_IN_A_ROW = 32;
 
 inline int64_t row_groups(const Shape& s) { return (s.n + DENSE_ROWS - 1) / DENSE_ROWS; }
 
@@ -17,7 +19,7 @@ size_t dense_scratch(const Shape&) { return DENSE_ROWS * WIDE * LANES; }
 template <int ROWS, int V>
 void dense_tile(const Reading& from, const float* packed, float* sums) {
   Floats sum[1][ROWS][V] = {};
-  accumulate<1, ROWS, V>(from, packed, sum);
+  accumulate<1, ROWS, V, 0, DENSE_TAPS_IN_A_ROW>(from, packed, sum);
 #pragma GCC unroll 32
   for (int row = 0; row < ROWS; ++row)
 #pragma GCC unroll 4

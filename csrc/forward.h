@@ -101,9 +101,9 @@ INLINE void accumulate_taps(const Reading& from, const float* cells, int64_t tap
   }
 }
 
-template <int ROWS, int COLUMNS, int V, int STEP = 0>
+template <int ROWS, int COLUMNS, int V, int STEP = 0, int64_t LONGEST = TAPS_IN_A_ROW>
 INLINE void accumulate(const Reading& from, const float* packed, Sums<ROWS, COLUMNS, V>& sum) {
-  if (STEP || from.fh * from.taps <= TAPS_IN_A_ROW) {
+  if (STEP || from.fh * from.taps <= LONGEST) {
     for (int64_t dy = 0; dy < from.fh; ++dy)
       accumulate_taps<ROWS, COLUMNS, V, STEP>(from, from.cells + dy * from.line, from.taps,
                                         packed + dy * from.taps * V * LANES, sum);
@@ -112,12 +112,12 @@ INLINE void accumulate(const Reading& from, const float* packed, Sums<ROWS, COLU
   Floats total[ROWS][COLUMNS][V] = {};
   int64_t in_a_row = 0;
   for (int64_t dy = 0; dy < from.fh; ++dy)
-    for (int64_t tap = 0; tap < from.taps; tap += TAPS_IN_A_ROW) {
-      if (in_a_row >= TAPS_IN_A_ROW) {
+    for (int64_t tap = 0; tap < from.taps; tap += LONGEST) {
+      if (in_a_row >= LONGEST) {
         put_by<ROWS, COLUMNS, V>(sum, total);
         in_a_row = 0;
       }
-      const int64_t now = std::min(TAPS_IN_A_ROW, from.taps - tap);
+      const int64_t now = std::min(LONGEST, from.taps - tap);
       accumulate_taps<ROWS, COLUMNS, V, STEP>(from, from.cells + dy * from.line + tap, now,
                                         packed + (dy * from.taps + tap) * V * LANES, sum);
       in_a_row += now;

@@ -86,8 +86,12 @@ struct Program {
     const auto run = [&](const Forward& algorithm, int64_t begin, int64_t end, const float* packed, float* memory) {
       return algorithm.run(s, begin, end, x, packed, bias, y, nullptr, memory);
     };
-    if (!run_units(*layer.algorithm, s, layer.packed.get(), run))
-      run_first(kernels->forward, s, s, layer.weights_kfgc.data(), run);
+    if (run_units(*layer.algorithm, s, layer.packed.get(), run)) return;
+    // Image by image: the numbers of one must not depend on the infinities of another.
+    s.n = 1;
+    for (int64_t image = 0; image < n; ++image, x += s.h * s.w * s.c, y += layer.output())
+      if (!run_units(*layer.algorithm, s, layer.packed.get(), run))
+        run_first(kernels->forward, s, s, layer.weights_kfgc.data(), run);
   }
 
   void run(int64_t n, const float* x, float* y) {

@@ -27,7 +27,7 @@ inline int64_t block_convolved_rows(const Shape& s) { return (block_rows(s) - 1)
 size_t weight_scratch(const Shape& s) {
   const int64_t strip = s.rows_read(block_convolved_rows(s)) * s.columns_read(convolved_columns(s)) * s.c;
   const int64_t lists = s.k * block_rows(s) * s.qw * 2;
-  return round_up(strip + patch_line(s), LANES) + lists + 2 * s.k;
+  return round_up(strip + patch_line(s), LANES) + lists + 2 * s.k + s.k;
 }
 
 template <int ROWS, int V>
@@ -95,15 +95,17 @@ void winners_sums(const Shape& s, const Entry* list, int64_t count, const Strip&
     }
 }
 
-// Lists the winners of a block of windows by filter, and adds their gradients to the biases' sums.
+// Lists the winners of a block of windows by filter, and adds their gradients to the biases' sums, by way of a sum
+// for each row, `row_k`: shorter sums round less.
 void list_winners(const Shape& s, int64_t rows, const float* gradient_qk, const uint8_t* winner_qk, int64_t line,
-                  Entry* lists, int64_t capacity, int64_t* counts, float* bias_k) {
+                  Entry* lists, int64_t capacity, int64_t* counts, float* bias_k, float* row_k) {
   int32_t place_of[256] = {};
   for (int64_t a = 0; a < s.ph; ++a)
     for (int64_t b = 0; b < s.pw; ++b)
       place_of[a * s.pw + b] = static_cast<int32_t>(a * s.sh * line + b * s.sw * s.c);
   std::fill(counts, counts + s.k, 0);
-  for (int64_t q = 0; q < rows; ++q)
+  for (int64_t q = 0; q < rows; ++q) {
+    std::fill(row_k, row_k + s.k, 0.0f);
     for (int64_t r = 0; r < s.qw; ++r, gradient_qk += s.k, winner_qk += s.k) {
       const auto window = static_cast<int32_t>(q * s.psh * s.sh * line + r * s.psw * s.sw * s.c);
       for (int64_t k = 0; k < s.k; ++k) {
@@ -111,9 +113,11 @@ void list_winners(const Shape& s, int64_t rows, const float* gradient_qk, const 
         const bool alive = winner != DEAD;
         lists[k * capacity + counts[k]] = {gradient_qk[k], window + place_of[winner]};
         counts[k] += alive;
-        bias_k[k] += alive ? gradient_qk[k] : 0.0f;
+        row_k[k] += alive ? gradient_qk[k] : 0.0f;
       }
     }
+    for (int64_t k = 0; k < s.k; ++k) bias_k[k] += row_k[k];
+  }
 }
 
 void weight_gradient(const Shape& s, int64_t begin, int64_t end, const float* x_nhwc, const float* gradient_nqk,
@@ -123,6 +127,7 @@ void weight_gradient(const Shape& s, int64_t begin, int64_t end, const float* x_
   const int64_t strip_floats = s.rows_read(block_convolved_rows(s)) * columns * s.c + patch_line(s);
   auto* lists = reinterpret_cast<Entry*>(scratch + round_up(strip_floats, LANES));
   auto* counts = reinterpret_cast<int64_t*>(lists + s.k * capacity);
+  auto* row = reinterpret_cast<float*>(counts + s.k);
   std::fill(scratch, scratch + round_up(strip_floats, LANES), 0.0f);
   for (int64_t unit = begin; unit < end; ++unit) {
     float* partial = partial_ukfgc + unit * s.k * sums;
@@ -142,7 +147,8 @@ void weight_gradient(const Shape& s, int64_t begin, int64_t end, const float* x_
         }
         continue;
       }
-      list_winners(s, rows, gradient_nqk + at, winner_nqk + at, strip.line, lists, capacity, counts, bias);
+      list_winners(s, rows, gradient_nqk + at, winner_nqk + at, strip.line, lists, capacity, counts, bias,
+                   row);
       for (int64_t k = 0; k < s.k; ++k) winners_sums(s, lists + k * capacity, counts[k], strip, partial + k * sums);
     }
   }

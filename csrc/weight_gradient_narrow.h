@@ -50,6 +50,7 @@ void narrow_pass(const NarrowBlock& b, int64_t dy, int64_t tap) {
   const int64_t line = b.strip.line, filters = s.k - b.k;
   Floats sum[ROWS][T] = {}, bias = {};
   for (int64_t q = 0; q < b.rows; ++q) {
+    Floats row_bias = {};
     const float* window = b.strip.cells + (q * SIDE + dy) * line + tap;
     const float* gradient = b.gradient_qk + q * s.qw * s.k + b.k;
     const uint8_t* winners = b.winner_qk + q * s.qw * s.k + b.k;
@@ -57,7 +58,7 @@ void narrow_pass(const NarrowBlock& b, int64_t dy, int64_t tap) {
       __builtin_prefetch(gradient + WINDOWS_AHEAD * s.k);
       const Ints winner = load_bytes_part(winners, filters);
       const Floats all = load_part(gradient, filters);
-      bias += winner == DEAD - Ints{} ? Floats{} : all;
+      row_bias += winner == DEAD - Ints{} ? Floats{} : all;
 #pragma GCC unroll 4
       for (int i = 0; i < CELLS; ++i) {
         const Floats own = winner == i - Ints{} ? all : Floats{};
@@ -68,6 +69,7 @@ void narrow_pass(const NarrowBlock& b, int64_t dy, int64_t tap) {
           for (int t = 0; t < T; ++t) sum[row][t] += own * splat(cells[t]);
       }
     }
+    bias += row_bias;
   }
   add_narrow<ROWS, T>(b, dy, tap, sum);
   if (dy == 0 && tap == 0) add_bias(b, bias);
@@ -81,6 +83,7 @@ void permuted_pass(const NarrowBlock& b) {
   const int64_t line = b.strip.line, filters = s.k - b.k;
   Floats sum[3][3] = {}, bias = {};
   for (int64_t q = 0; q < b.rows; ++q) {
+    Floats row_bias = {};
     const float* window = b.strip.cells + q * 2 * line;
     const float* gradient = b.gradient_qk + q * s.qw * s.k + b.k;
     const uint8_t* winners = b.winner_qk + q * s.qw * s.k + b.k;
@@ -92,7 +95,7 @@ void permuted_pass(const NarrowBlock& b) {
       __builtin_prefetch(gradient + WINDOWS_AHEAD * s.k);
       const Ints winner = load_bytes_part(winners, filters);
       const Floats own = winner == DEAD - Ints{} ? Floats{} : load_part(gradient, filters);
-      bias += own;
+      row_bias += own;
       const Ints place = winner + (winner & 2);  // 0, 1, 4, 5
 #pragma GCC unroll 3
       for (int row = 0; row < 3; ++row)
@@ -101,6 +104,7 @@ void permuted_pass(const NarrowBlock& b) {
           sum[row][t] += own * reinterpret_cast<Floats>(_mm512_permutexvar_ps(
                                    reinterpret_cast<__m512i>(place + (row * 4 + t)), patch));
     }
+    bias += row_bias;
   }
   add_narrow<3, 3>(b, 0, 0, sum);
   add_bias(b, bias);
@@ -122,7 +126,7 @@ void narrow_sums(const NarrowBlock& b) {
   const int64_t taps = b.s.fw * b.s.c;
   if (b.s.fh == 3 && taps == 3) {
 #if VECTOR_BYTES == 64
-    if (CELLS == 4) return permuted_pass(b);
+    if (CELLS == 4 && b.s.c == 1) return permuted_pass(b);  // 3 × 1 filters of three channels have three taps, too
 #endif
     return narrow_pass<CELLS, 3, 3>(b, 0, 0);
   }

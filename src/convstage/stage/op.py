@@ -6,6 +6,7 @@ from typing import Literal, cast
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from ..sizes import Margins, Padding, Pair, margins_of, pair
@@ -72,7 +73,7 @@ def conv_relu_pool(
     window_step = window if pool_stride is None else pair(pool_stride, "pool_stride")
     record = torch.is_grad_enabled() and _any_gradient(x, weight, bias)
     applies = _kernel_applies(x, weight, bias, window)
-    way = fastest_way(tuple(weight.shape), step, window, window_step, record) if applies else "torch"
+    way = _way(tuple(weight.shape), step, window, window_step, record) if applies else "torch"
     if way == "torch":
         y = F.relu_(conv2d(x, weight, bias, step, around))
         return y if window is None else F.max_pool2d(y, window, window_step)
@@ -111,6 +112,13 @@ def fastest_way(
     return "kernel"
 
 
+def _way(weight: tuple[int, ...], step: Pair, window: Pair | None, window_step: Pair | None, record: bool) -> Way:
+    """Return what is fastest, or of what has a gradient that does not depend on the threads, if torch is told so."""
+    if record and torch.are_deterministic_algorithms_enabled():
+        return "kernel"
+    return fastest_way(weight, step, window, window_step, record)
+
+
 def _any_gradient(*tensors: Tensor | None) -> bool:
     return any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
@@ -122,6 +130,7 @@ def _kernel_applies(x: Tensor, weight: Tensor, bias: Tensor | None, window: Pair
         all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in given)
         and x.dim() == weight.dim() == 4
         and (window is None or window[0] * window[1] < DEAD)
+        and forward_ad._current_level < 0  # tangents go through torch's operators, which know them
         and loaded()
     )
 
@@ -129,6 +138,14 @@ def _kernel_applies(x: Tensor, weight: Tensor, bias: Tensor | None, window: Pair
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int | Pair, around: Margins) -> Tensor:
     """Convolve with zeros `around` the map; torch's own convolution, sides may differ."""
     top, bottom, left, right = around
-    if top == bottom and left == right:
-        return F.conv2d(x, weight, bias, stride, (top, left))
-    return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, bias, stride)
+    if len(weight) == 1:  # torch refuses the gradient of a single filter in channels-last format for some shapes
+        weight = weight.contiguous()
+    even = top == bottom and left == right
+    padding = (top, left) if even else (0, 0)
+    if not even:
+        x = F.pad(x, (left, right, top, bottom))
+    step = pair(stride, "stride")
+    if x.dim() == 4 and x.shape[1] == 1 and x.shape[3] + 2 * padding[1] - weight.shape[3] < step[1]:
+        # One column is left of one channel: torch 2.13 takes wrong numbers if it lies as in channels-last format.
+        x = x.squeeze(1).unsqueeze(1)
+    return F.conv2d(x, weight, bias, step, padding)

@@ -35,6 +35,8 @@ class Program:
     ------
     UnsupportedError
         The library is not there, or a layer is none of those that it knows.
+    ValueError
+        A layer is not for what the one before it gives.
     """
 
     def __init__(self, network: nn.Sequential, image: tuple[int, int, int]) -> None:
@@ -69,7 +71,7 @@ class Program:
             raise ValueError(
                 f"images are float32 of shape (n, {channels}, {height}, {width}), not {x.dtype} {tuple(x.shape)}."
             )
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = _numbers(x, torch.channels_last)
         y = torch.empty((x.shape[0], self.classes))
         if x.shape[0] and not self._library.convstage_program_run(self._handle, x.shape[0], x.data_ptr(), y.data_ptr()):
             raise MemoryError("not enough memory for these images; try fewer at a time.")
@@ -86,28 +88,37 @@ class Program:
             case Stage():
                 return self._add_stage(layer, shape)
             case nn.Linear():
+                if len(shape) > 1:
+                    raise UnsupportedError("the fast path knows fully connected layers of vectors only")
+                filters, length = layer.weight.shape
+                _check_size("a fully connected layer", "numbers", length, shape[0])
                 relu = bool(layers) and isinstance(layers[0], nn.ReLU)
                 if relu:
                     layers.pop(0)
-                weight, bias = _floats(layer.weight), _floats(layer.bias)
+                weight, bias = _floats(layer.weight), _bias(layer.bias, filters)
                 self._check(
                     self._library.convstage_program_add_dense(
-                        self._handle, layer.in_features, layer.out_features, relu, _address(weight), _address(bias)
+                        self._handle, length, filters, relu, _address(weight), _address(bias)
                     )
                 )
-                return (layer.out_features,)
+                return (filters,)
         raise UnsupportedError(f"the fast path does not know {type(layer).__name__}")
 
     def _add_stage(self, stage: Stage, shape: tuple[int, ...]) -> tuple[int, ...]:
         conv: Any = stage[0]
-        size, stride, (top, bottom, left, right) = conv.kernel_size, conv.stride, conv.margins
+        (filters, channels, *size), stride, (top, bottom, left, right) = conv.weight.shape, conv.stride, conv.margins
         pool, pool_stride = stage.window
+        _check_size("a convolution", "channels", channels, shape[-1])
         high = output_size(shape[0], size[0], stride[0], top, bottom)
         wide = output_size(shape[1], size[1], stride[1], left, right)
         pooled = output_size(high, pool[0], pool_stride[0]), output_size(wide, pool[1], pool_stride[1])
-        output = (*pooled, conv.out_channels)
-        sizes = [*shape, conv.out_channels, *size, *stride, top, left, high, wide, *pool, *pool_stride, *pooled]
-        weight, bias = _floats(conv.weight.permute(0, 2, 3, 1)), _floats(conv.bias)
+        output = (*pooled, filters)
+        if min(high, wide, *pooled) < 1:
+            raise ValueError(
+                f"a map of {shape[0]} × {shape[1]} cells is too small for the filter or the pooling window."
+            )
+        sizes = [*shape, filters, *size, *stride, top, left, high, wide, *pool, *pool_stride, *pooled]
+        weight, bias = _floats(conv.weight.permute(0, 2, 3, 1)), _bias(conv.bias, filters)
         numbers = (ctypes.c_int64 * len(sizes))(*sizes)
         self._check(self._library.convstage_program_add_stage(self._handle, numbers, _address(weight), _address(bias)))
         return output
@@ -155,13 +166,37 @@ def _check_stage(layer: nn.Module) -> None:
         raise UnsupportedError("torch's operators are faster for a stage, or a part of it")
 
 
+def _check_size(layer: str, what: str, expected: int, given: int) -> None:
+    if expected != given:
+        raise ValueError(
+            f"{layer} of the network is for {expected} {what}, and gets {given}: "
+            "do the layers fit each other, and the shape of the image?"
+        )
+
+
 def _floats(tensor: Tensor | None) -> Tensor | None:
     """Return a tensor's numbers one after the other; the library copies them."""
     if tensor is None:
         return None
     if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
         raise UnsupportedError(f"the fast path is for float32 on the processor, not {tensor.dtype} on {tensor.device}")
-    return tensor.detach().contiguous()
+    return _numbers(tensor.detach())
+
+
+def _numbers(tensor: Tensor, order: torch.memory_format = torch.contiguous_format) -> Tensor:
+    """Return a tensor whose numbers lie in memory one after the other, for the library to read."""
+    if tensor.device.type != "cpu" or tensor.layout != torch.strided:
+        raise ValueError(f"the fast path is for tensors on the processor, not {tensor.layout} on {tensor.device}.")
+    last = tensor.storage_offset() + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    if tensor.numel() and (last + 1) * tensor.itemsize > tensor.untyped_storage().nbytes():
+        raise ValueError("a tensor's memory is smaller than the tensor: somebody has resized its storage.")
+    return tensor.resolve_neg().contiguous(memory_format=order)
+
+
+def _bias(bias: Tensor | None, filters: int) -> Tensor | None:
+    if bias is not None:
+        _check_size("a bias", "filters", bias.numel(), filters)
+    return _floats(bias)
 
 
 def _address(tensor: Tensor | None) -> int | None:
@@ -190,4 +225,5 @@ class _State:
 
 
 def _places(network: nn.Module) -> list[tuple[int, int]]:
-    return [(parameter.data_ptr(), parameter._version) for parameter in network.parameters()]
+    # Parameters made in inference mode count no writes.
+    return [(p.data_ptr(), 0 if p.is_inference() else p._version) for p in network.parameters()]
