@@ -113,6 +113,7 @@ def test_pages_link_to_what_exists():
         ("evidence", "evidence.md", "times_table"),
         ("serve", "serve.md", "table"),
         ("explorer", "explorer.md", "table"),
+        ("fuse", "fuse.md", "table"),
         ("ranks", "many-machines.md", "table"),
         ("scale", "scale.md", "constants_table"),
         ("scale", "scale.md", "table"),
