@@ -114,7 +114,7 @@ def summary(times: dict) -> dict:
 def table(result: dict) -> str:
     """Return the figures as a Markdown table."""
     lines = [
-        "| | convolutions fused | training step, as written | of torch's best | inference, as written | of torch's best |",
+        "| | fused | training step, as written | of torch's best | inference, as written | of torch's best |",
         "|---|---|---|---|---|---|",
     ]
     for name, one in result["architectures"].items():
