@@ -104,6 +104,20 @@ FUNCTIONS = [
 ]
 
 
+class Block(nn.Sequential):
+    """A sequence with a forward of its own."""
+
+    def forward(self, x):
+        return F.relu(self[0](x)) + 1
+
+
+def test_a_sequence_with_a_forward_of_its_own_is_told_by_that(x):
+    model = Block(conv(), nn.Tanh())
+    y = model(x)
+    assert said(model) == {"0": ("Conv2d → relu", 2, "")}
+    assert torch.allclose(y, model(x), atol=1e-6)
+
+
 @pytest.mark.parametrize("relu", RELUS)
 @pytest.mark.parametrize("pool", FUNCTIONS)
 def test_functions_are_found_as_layers_are(x, relu, pool):

@@ -14,7 +14,7 @@ from ..network import Network
 from ..stage import Stage, active
 from ..terminal import console
 from .graph import CannotTraceError, rewritten
-from .matching import CONVOLUTIONS, link
+from .matching import CONVOLUTIONS, Link, link
 from .report import Fused, Fusion
 from .sequence import FusedSequential, chains
 
@@ -159,15 +159,16 @@ def _rows_of(module: nn.Module) -> Iterator[Fused]:
         if isinstance(module[0], nn.Conv2d):
             names = [type(layer).__name__ for layer in list(module)[: max(1, module.fused)]]
             yield Fused(next(iter(module._modules)), " → ".join(names), module.fused, "")
-    elif isinstance(module, nn.Sequential) and isinstance(module, FusedSequential | nn.Sequential):
-        for name, links, chain, reason in chains(module):
-            is_fused = isinstance(module, FusedSequential) and chain is not None
-            yield Fused(name, " → ".join(one.words for one in links), len(links) if is_fused else 0, reason)
+    elif type(module).forward in (nn.Sequential.forward, FusedSequential.forward):
+        for name, links, chain, reason in chains(module):  # type: ignore[arg-type]
+            yield _row(name, links, isinstance(module, FusedSequential) and chain is not None, reason)
     else:
         for found in getattr(type(module), "_convstage_found", ()):
-            is_fused = found.chain is not None
-            words = " → ".join(one.words for one in found.links)
-            yield Fused(found.name, words, len(found.links) if is_fused else 0, found.reason)
+            yield _row(found.name, found.links, found.chain is not None, found.reason)
+
+
+def _row(name: str, links: list[Link], is_fused: bool, reason: str) -> Fused:
+    return Fused(name, " → ".join(one.words for one in links), len(links) if is_fused else 0, reason)
 
 
 def _why_not_seen(model: nn.Module, name: str) -> str:
