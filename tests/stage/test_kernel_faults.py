@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.library import opcheck
 from torch.nn import functional as F
 
 import convstage
@@ -214,11 +215,10 @@ def test_torchs_own_checks_of_the_other_operators():
     x, weight = torch.randn(2, 3, 8, 9, generator=generator), torch.randn(4, 3, 3, 3, generator=generator)
     y, winner = ops().conv_relu_pool(x, weight, None, *POOLED, True)
     gradient = torch.randn(y.shape, generator=generator)
-    check = torch.library.opcheck
-    check(ops().conv_relu_pool_weight_backward.default, (gradient, winner, x, (3, 3), *POOLED))
-    check(ops().conv_relu_pool_input_backward.default, (gradient, winner, weight, x.shape, *POOLED))
-    check(ops().conv_relu_pool_unpool.default, (gradient, winner, (8, 9), *POOLED[2:]))
-    check(ops().conv_relu_pool_unpool.default, (gradient.requires_grad_(), winner, (8, 9), *POOLED[2:]))
+    opcheck(ops().conv_relu_pool_weight_backward.default, (gradient, winner, x, (3, 3), *POOLED))
+    opcheck(ops().conv_relu_pool_input_backward.default, (gradient, winner, weight, x.shape, *POOLED))
+    opcheck(ops().conv_relu_pool_unpool.default, (gradient, winner, (8, 9), *POOLED[2:]))
+    opcheck(ops().conv_relu_pool_unpool.default, (gradient.requires_grad_(), winner, (8, 9), *POOLED[2:]))
 
 
 def test_deterministic_algorithms_take_the_weights_gradient_from_the_kernel():

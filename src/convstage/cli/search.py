@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..errors import ConfigError
+from .summary import words_and_ranges
 from .train import given, options, refuse_with_resume
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
@@ -145,21 +146,14 @@ def _show(where: str, name: str | None, storage: str | None, as_json: bool) -> N
 
 
 def _data_and_ranges(words: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:
-    """Tell DATA from ranges such as ``-N 1..3 -M2``, in any order."""
-    data: list[str] = []
-    ranges: dict[str, str] = {}
-    waiting = iter(words)
-    for word in waiting:
-        match = re.fullmatch(r"-([A-Za-z])=?(.*)", word)
-        if match:
-            ranges[match[1].upper()] = match[2] or next(waiting, "")
-        elif word.startswith("-") and len(word) > 1:
+    """Tell DATA from the ranges of the family's letters."""
+    others, ranges = words_and_ranges(words)
+    for place, word in enumerate(others):
+        if word.startswith("-") and len(word) > 1:
             raise click.UsageError(f"No such option: {word.partition('=')[0]}")
-        elif data:
+        if place:
             raise ConfigError(f"{word!r} is out of place.\nBeside DATA there are ranges such as -N 1..3.")
-        else:
-            data.append(word)
-    return (data[0] if data else None), ranges
+    return (others[0] if others else None), ranges
 
 
 def _named(given: tuple[str, ...], flag: str, optional: bool = False) -> dict[str, str]:

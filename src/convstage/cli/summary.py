@@ -66,19 +66,25 @@ def assumed(pattern: Pattern, image: str | None, classes: int | None) -> tuple[t
     return shape, classes or (None if pattern.classes else CLASSES)
 
 
-def _pattern_and_ranges(words: tuple[str, ...]) -> tuple[str, dict[str, str]]:
-    """Tell the pattern from ranges such as ``-N 1..3 -M2``, in any order."""
-    patterns: list[str] = []
+def words_and_ranges(words: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
+    """Tell words from ranges such as ``-N 1..3 -M2``, in any order."""
+    others: list[str] = []
     ranges: dict[str, str] = {}
     waiting = iter(words)
     for word in waiting:
         match = re.fullmatch(r"-([A-Za-z])=?(.*)", word)
         if match:
             ranges[match[1].upper()] = match[2] or next(waiting, "")
-        elif patterns:
-            raise ConfigError(f"{word!r} is out of place.\nBeside the pattern there are ranges such as -N 1..3.")
         else:
-            patterns.append(word)
+            others.append(word)
+    return others, ranges
+
+
+def _pattern_and_ranges(words: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    """Tell the pattern from the ranges of its free letters."""
+    patterns, ranges = words_and_ranges(words)
+    if len(patterns) > 1:
+        raise ConfigError(f"{patterns[1]!r} is out of place.\nBeside the pattern there are ranges such as -N 1..3.")
     if not patterns:
         raise ConfigError('there is no pattern.\nWrite it in quotes: convstage summary "INPUT -> … -> CLASSIFIER"')
     return patterns[0], ranges
