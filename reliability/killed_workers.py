@@ -66,6 +66,23 @@ def found(folder: Path) -> tuple[list[dict], str]:
     return rows, weights(Run(folder / "best"))
 
 
+def differing(rows: list[dict], expected: list[dict]) -> str:
+    """Return the first trial that is not as it was without a kill, and what of it; or that all are."""
+    known = {row["trial"]: row for row in rows}
+    for row in expected:
+        here = known.get(row["trial"], {})
+        if other := {name: (here.get(name), value) for name, value in row.items() if here.get(name) != value}:
+            return f"trial {row['trial']}, here and there: {other}"
+    return "no trial, but the winner's weights, or more trials"
+
+
+def told(log: Path, name: str) -> list[str]:
+    """Return what workers have said of trials that they lost, of a round's log."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    place = max((number for number, line in enumerate(lines) if name in line), default=0)
+    return [line for line in lines[place:] if "worker" in line]
+
+
 def running(folder: Path, name: str, storage: str | None) -> set[int]:
     """Return the processes that are training a trial now which may lose one more worker before it is given up."""
     from convstage import ConvstageError
@@ -143,7 +160,7 @@ def main() -> None:
     flags.add_argument("--kills", type=int, default=6, help="in each round")
     flags.add_argument("--trials", type=int, default=8)
     flags.add_argument("--epochs", type=int, default=60)
-    flags.add_argument("--patience", type=float, default=300, help="seconds that a round may take")
+    flags.add_argument("--patience", type=float, default=900, help="seconds that a round may take")
     flags.add_argument("--storage", help="a data base for all rounds; a file of SQLite for each without it")
     asked = flags.parse_args()
     began, random, tally = time.monotonic(), Random(asked.seed), Tally()
@@ -167,8 +184,8 @@ def main() -> None:
             rows, digest = found(out / name)
             tally.trials += len(rows)
             if (rows, digest) != expected:
-                differing = [pair for pair in zip(rows, expected[0], strict=False) if pair[0] != pair[1]]
-                tally.problems.append(f"{name}: another result than without a kill: {differing[:1] or digest}")
+                tally.problems.append(f"{name}: another result than without a kill: {differing(rows, expected[0])}")
+                tally.problems.extend(told(Path(folder) / "workers.log", name))
             litter = [path.name for path in (out / name).rglob(".writing-*")]
             if litter:
                 tally.problems.append(f"{name}: litter: {litter}")

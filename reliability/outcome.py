@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -24,21 +25,26 @@ def parser(file: str, words: str | None) -> argparse.ArgumentParser:
     return made
 
 
-def end(result: Path, what: str, figures: dict[str, Any], problems: list[str], began: float) -> None:
-    """Print and store what was found, and end the process: with 1 when something did not hold."""
+def store(result: Path, what: str, figures: dict[str, Any]) -> None:
+    """Write what was found as JSON, with the machine, the versions and the command line."""
     from convstage.machine import processor
     from convstage.run import environment
 
-    figures = {**figures, "seconds": round(time.monotonic() - began, 1), "problems": problems}
     told = {
         "what": what,
-        "machine": processor(),
+        "machine": {"processor": processor(), "cores": os.cpu_count()},
         "environment": environment(),
         "command": " ".join(["python", f"reliability/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         **figures,
     }
     result.parent.mkdir(parents=True, exist_ok=True)
     result.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def end(result: Path, what: str, figures: dict[str, Any], problems: list[str], began: float) -> None:
+    """Print and store what was found, and end the process: with 1 when something did not hold."""
+    figures = {**figures, "seconds": round(time.monotonic() - began, 1), "problems": problems}
+    store(result, what, figures)
     for name, value in figures.items():
         print(f"- {name}: {value}" if name != "problems" else f"- problems: {len(problems)}")
     for problem in problems[:20]:

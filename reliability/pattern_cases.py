@@ -29,13 +29,16 @@ PLANNED = 6
 LONGEST = 400
 
 
-def check(text: str) -> None:
-    """Read a text, plan it, list its family and print it back; raise when anything but our own errors comes out."""
+def check(text: str) -> bool:
+    """Read a text, plan it, list its family and print it back; raise when anything but our own errors comes out.
+
+    Returns whether the text is a pattern.
+    """
     try:
         pattern = Pattern(text)
     except PatternError as error:
         _check_error(error, text)
-        return
+        return False
     assert Pattern(str(pattern)).tree == pattern.tree, "printed and read again it is another"
     for image, classes in ((IMAGE, CLASSES), (None, None)):
         _check_plan(pattern, text, image, classes)
@@ -45,6 +48,7 @@ def check(text: str) -> None:
         _ours(lambda: pattern.family(), text)
         if len(optionals(pattern.tree)) < 8:
             _ours(lambda: _plan_some(pattern), text)
+    return True
 
 
 def _check_plan(pattern: Pattern, text: str, image: tuple[int, int, int] | None, classes: int | None) -> None:

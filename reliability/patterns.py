@@ -9,6 +9,7 @@ the folder. The fuzzer runs in a process of its own, since it ends the process t
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -26,6 +27,8 @@ LONGEST = 10_000
 RUNS, MEMORY = re.compile(r"number_of_executed_units: *(\d+)"), re.compile(r"peak_rss_mb: *(\d+)")
 SLOWEST = re.compile(r"slowest_unit_time_sec: *(\d+)")
 COVERAGE = re.compile(r"cov: (\d+) ft: (\d+)")
+#: Names, to the fuzzer's process, the file that gets a byte for every text that is a pattern.
+ACCEPTED = "CONVSTAGE_ACCEPTED"
 FAILED = re.compile(r"(?:Uncaught Python exception|ERROR: libFuzzer): (.*)\n(.*)")
 
 
@@ -36,8 +39,13 @@ def hunt() -> None:
     with atheris.instrument_imports(include=["convstage.pattern", "convstage.errors", "lark"]):
         from pattern_cases import check
 
+    accepted = os.open(
+        os.environ[ACCEPTED], os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    )  # libFuzzer leaves without Python's farewell
+
     def one(data: bytes) -> None:
-        check(data.decode("utf-8", "surrogateescape"))
+        if check(data.decode("utf-8", "surrogateescape")):
+            os.write(accepted, b".")
 
     atheris.Setup(sys.argv, one)
     atheris.Fuzz()
@@ -75,9 +83,11 @@ def main() -> None:
                 f"-max_len={LONGEST}", f"-timeout={SECONDS:g}", f"-seed={options.seed}", "-rss_limit_mb=1024",
                 f"-dict={folder / 'words.dict'}", f"-artifact_prefix={folder}/", "-print_final_stats=1",
             ],
-            env=None, capture_output=True, text=True, errors="replace", check=False,
+            env=os.environ | {ACCEPTED: str(folder / "accepted")},
+            capture_output=True, text=True, errors="replace", check=False,
         )  # fmt: skip
         seconds = time.monotonic() - start
+        accepted = (folder / "accepted").stat().st_size if (folder / "accepted").exists() else 0
     printed = done.stdout + done.stderr
     figures = {name: [int(n) for n in found.findall(printed)] for name, found in
                (("runs", RUNS), ("memory", MEMORY), ("slowest", SLOWEST))}  # fmt: skip
@@ -86,7 +96,8 @@ def main() -> None:
     tally = Tally()
     memory, slowest = (max(figures[name], default=0) for name in ("memory", "slowest"))
     tally.add(Outcome(0, "", failure, slowest, memory << 20), str(folder))
-    tally.cases = tally.accepted = max(figures["runs"], default=0)
+    tally.cases, tally.accepted = max(figures["runs"], default=0), accepted
+    tally.reasons["no pattern"] = tally.cases - tally.accepted - len(tally.failures)
     coverage = (COVERAGE.findall(printed) or [("0", "0")])[-1]
     show({"texts": tally})
     print(f"\n{tally.cases / max(seconds, 1):,.0f} texts a second; coverage {coverage[0]}, features {coverage[1]}.")

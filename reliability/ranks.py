@@ -23,9 +23,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from convstage.machine import processor
-from convstage.run import environment
 from launches import PATTERN, Launch, digest_of, make_images
+from outcome import store
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results/ranks.json"
@@ -165,10 +164,6 @@ def main() -> None:
         stopped = [chaos.stopped(f"stopped-{rank}", rank) for rank in (0, 1)]
         abandoned = chaos.abandoned("abandoned")
     result = {
-        "what": "two processes that train together, killed and stopped",
-        "machine": {"processor": processor(), "cores": os.cpu_count()},
-        "environment": environment(),
-        "command": " ".join(["python", "reliability/ranks.py", *sys.argv[1:]]),
         "epochs": options.epochs,
         "seconds of a launch that nobody disturbs": round(chaos.seconds, 1),
         "kills": {str(rank): options.kills - left for rank, left in wanted.items()},
@@ -177,8 +172,7 @@ def main() -> None:
         "launcher killed": abandoned,
         "minutes": round((time.monotonic() - began) / 60, 1),
     }
-    options.result.parent.mkdir(parents=True, exist_ok=True)
-    options.result.write_text(json.dumps(result, indent=1) + "\n")
+    store(options.result, "two processes that train together, killed and stopped", result)
     print(table(result))
     everything = [*launches, *stopped, abandoned]
     if any(wanted.values()) or not all(one["held"] for one in everything):

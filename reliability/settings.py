@@ -2,7 +2,8 @@
 
 Hypothesis draws YAML files and keywords; run folders are spoiled by number, file by file (bits, values, cells,
 tensors with a digest that is right, other files, folders, links), and read by everything that reads one: library,
-evaluation, resuming, explanations, features, report and server. Any error but our own ends with code 1.
+evaluation, resuming, explanations, features, report and server. So are the folders of cross-validations, comparisons
+and searches. Any error but our own ends with code 1.
 
     python reliability/settings.py [--seconds 600] [--seed 0] [--case N] [--result FILE]
 """
@@ -65,6 +66,28 @@ def spoil_one(number: int, seed: int, runs: tuple[Path, Path], scratch: Path) ->
     return reader, "; ".join(what), wrong
 
 
+def make_series(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """Return two folders of each kind of series."""
+    from killing import make_images
+    from spoiled_series import SERIES
+
+    images = make_images(folder / "few", (20, 20))
+    return {
+        name: (kind.make(images, folder / "series", name), kind.make(images, folder / "series", f"{name}-again"))
+        for name, kind in SERIES.items()
+    }
+
+
+def spoil_other(number: int, seed: int, series: dict[str, tuple[Path, Path]], scratch: Path) -> tuple[str, str, str]:
+    """Spoil the folder of a series, by the number of the case, and read it; as `spoil_one`."""
+    from spoiled_series import spoil_series
+
+    random = Random(f"{seed} series {number}")
+    name = random.choice(sorted(series))
+    with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
+        return spoil_series(name, *series[name], random, scratch)
+
+
 def draw(seed: int, scratch: Path) -> str:
     """Let hypothesis draw a round of files, and one of keywords; return what was wrong, with the smallest example."""
     from hypothesis import HealthCheck, given, settings
@@ -105,9 +128,11 @@ def run() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["CONVSTAGE_CACHE"] = f"{scratch}/cache"
         with redirect_stderr(io.StringIO()):
-            runs = make_runs(Path(scratch))
+            runs, series = make_runs(Path(scratch)), make_series(Path(scratch))
         if asked.case is not None:
-            print(*spoil_one(asked.case, asked.seed, runs, Path(scratch)), sep="\n")
+            for again in (spoil_one(asked.case, asked.seed, runs, Path(scratch)),
+                          spoil_other(asked.case, asked.seed, series, Path(scratch))):  # fmt: skip
+                print(*again, sep="\n")
             return
         number = 0
         while time.monotonic() - began < asked.seconds and len(problems) < 20:
@@ -115,15 +140,17 @@ def run() -> None:
                 if wrong := draw(asked.seed + number, Path(scratch)):
                     problems.append(wrong)
                 drawn += ROUND
-            reader, what, wrong = spoil_one(number, asked.seed, runs, Path(scratch))
-            by_reader[reader] = by_reader.get(reader, 0) + 1
-            if wrong:
-                problems.append(f"--seed {asked.seed} --case {number}: {reader}, {what}: {wrong}")
+            for reader, what, wrong in (spoil_one(number, asked.seed, runs, Path(scratch)),
+                                        spoil_other(number, asked.seed, series, Path(scratch))):  # fmt: skip
+                by_reader[reader] = by_reader.get(reader, 0) + 1
+                if wrong:
+                    problems.append(f"--seed {asked.seed} --case {number}: {reader}, {what}: {wrong}")
             number += 1
     figures = {
         "config files": drawn,
         "settings as keywords": drawn,
-        "run folders": sum(by_reader.values()),
+        "run folders": number,
+        "folders of series": number,
         "by reader": dict(sorted(by_reader.items())),
     }
     end(asked.result, "spoiled settings and run folders", figures, problems, began)

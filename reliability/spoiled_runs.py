@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -99,9 +99,9 @@ CONTENTS: tuple[bytes, ...] = (
 )
 
 
-def spoil(run: Path, other: Path, random: Random) -> str:
-    """Spoil one file of a run folder; `other` is another run, whose files may take its place. Return what was done."""
-    there = [name for name in FILES if (run / name).is_file()]
+def spoil(run: Path, other: Path, random: Random, files: Sequence[str] = FILES) -> str:
+    """Spoil one file of a folder; `other` is another one, whose files may take its place. Return what was done."""
+    there = [name for name in files if (run / name).is_file()]
     if not there:
         return "nothing is left"
     name = random.choice(there)
@@ -335,8 +335,13 @@ QUICK = ("properties", "load", "gather", "evaluate", "resume")
 
 def judge(reader: str, run: Path) -> str:
     """Read a spoiled run folder; return what was wrong about how it was refused, nothing when it was not."""
+    return refusal(READERS[reader], run)
+
+
+def refusal(read: Callable[[Path], Any], folder: Path) -> str:
+    """Return what is wrong about how a folder is refused; nothing when it is read, or refused in our words."""
     try:
-        READERS[reader](run)
+        read(folder)
     except ConvstageError as error:
         words = str(error)
         return "" if words and "Traceback" not in words and len(words) < 20_000 else f"refused with {words[:200]!r}"

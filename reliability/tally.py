@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from convstage.machine import processor
-from convstage.run import environment
+from outcome import store
 from watched import MEMORY, SECONDS, Outcome
 
 #: Reasons and failures that are listed.
@@ -71,17 +69,8 @@ def show(tallies: Mapping[str, Tally]) -> None:
 def finish(path: Path, what: str, tallies: Mapping[str, Tally], **more: Any) -> None:
     """Store the figures; end with 1 when anything failed."""
     failures = [failure for tally in tallies.values() for failure in tally.failures]
-    result = {
-        "what": what,
-        "machine": processor(),
-        "environment": environment(),
-        "command": " ".join([Path(sys.executable).name, *sys.argv]),
-        "limits": {"seconds": SECONDS, "memory MiB": MEMORY >> 20},
-        **{name: tally.to_dict() for name, tally in tallies.items()},
-        "failures": failures[:100],
-        **more,
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    figures = {name: tally.to_dict() for name, tally in tallies.items()}
+    limits = {"seconds": SECONDS, "memory MiB": MEMORY >> 20}
+    store(path, what, {"limits": limits, **figures, "failures": failures[:100], **more})
     if failures:
         sys.exit(1)

@@ -14,7 +14,7 @@ from convstage import Run, RunError
 from convstage.checkpoint import Position
 from convstage.files import read_tensors, write_tensors
 from convstage.records import PositionRecord
-from convstage.run import LAST, MODEL
+from convstage.run import LAST, METRICS, MODEL
 from convstage.training import resume
 
 PATTERN = "INPUT -> CONV(2) -> BN -> RELU -> POOL -> CLASSIFIER"
@@ -62,7 +62,10 @@ def test_the_records_fields_are_the_positions() -> None:
 
 
 @pytest.mark.parametrize("other", ["rate", "seed", "pattern"])
-@pytest.mark.parametrize(("file", "read"), [(LAST, resume), (MODEL, convstage.load), (MODEL, convstage.evaluate)])
+@pytest.mark.parametrize(
+    ("file", "read"),
+    [(LAST, resume), (MODEL, convstage.load), (MODEL, convstage.evaluate), (METRICS, lambda run: Run(run).metrics)],
+)
 def test_another_runs_weights_are_refused(file: str, read, other: str, run, out) -> None:
     shutil.copyfile(out / other / file, run / file)
     assert refusal(run, read) == (

@@ -13,9 +13,18 @@ from hypothesis import strategies as st
 from convstage import CrossValidation, RunError
 from convstage.config import make_config
 from convstage.files import write_json
+from convstage.records import Record
 from convstage.run import Run
 from convstage.series import Series, spread, train_next
 from convstage.training import prepare
+
+
+class Rungs(Record):
+    rungs: int
+
+
+class Height(Record):
+    height: int
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,8 @@ class Ladder(Series):
     WHAT = "ladder"
     PARTS = "rungs"
     COMMAND = "climb"
+    SETUP_SHAPE = Rungs
+    RESULT_SHAPE = Height
 
 
 @pytest.fixture
@@ -60,6 +71,19 @@ def test_a_result_that_is_not_there_yet_says_how_to_go_on(ladder: Ladder) -> Non
     write_json(ladder.path / "top.json", {"height": 2})
     assert ladder.is_done
     assert ladder.metrics == {"height": 2}
+
+
+def test_settings_and_results_of_another_shape_are_damaged(ladder: Ladder) -> None:
+    write_json(ladder.path / "top.json", {"height": "2"})
+    with pytest.raises(RunError) as caught:
+        _ = ladder.metrics
+    assert str(caught.value) == (
+        f"{ladder.path / 'top.json'} is damaged: height: input should be a valid integer.\n"
+        f"Remove it, and make it anew: convstage climb --resume {ladder.path}"
+    )
+    write_json(ladder.path / "ladder.json", {"format": 3})
+    with pytest.raises(RunError, match=r"ladder\.json is damaged: rungs: field required\.\nRestore it from a copy\."):
+        _ = ladder.setup
 
 
 def test_stopped_it_names_the_series_not_the_run(ladder: Ladder) -> None:

@@ -22,6 +22,7 @@ LEVELS = [
     {"pattern", "fusion"},
     {"data", "phantom"},
     {"records"},
+    {"records_series", "environment"},
     {"config", "run"},
     {"checkpoint", "recipe", "predict", "figures"},
     {"audit", "filters", "operating", "verdict", "paired", "shift_test", "show_bench", "bench", "step"},

@@ -25,7 +25,7 @@ from .audit import audit
 from .baseline import find_baseline, train_baseline
 from .config import Config, make_config
 from .data import Dataset, restore_dataset
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, RunError
 from .evaluation import Images, prediction_table, worst_mistakes
 from .figures import all_figures
 from .files import read_json, write_json
@@ -33,7 +33,9 @@ from .lineup import check_sides, choose_seeds, parse_all, plan_all
 from .machine import processor
 from .pattern import Pattern, Plan
 from .predict import describe_model, load
-from .run import Run, check_new
+from .records import checked
+from .records_series import BaselineRecord, CompareRecord, ComparisonRecord, ShiftsRecord
+from .run import METRICS, Run, check_new
 from .series import Series, train_next
 from .shift_test import DISTANCES, Predict, shift_test
 from .show_comparison import as_html
@@ -42,6 +44,7 @@ from .terminal import console
 from .training import Ready, introduce, keep_audit, prepare
 
 SHIFTS = "shifts.json"
+_ANEW = "Remove {}, and go on: it is trained again."
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Comparison(Series):
     LAYOUT = 1
     SETUP = "compare.json"
     RESULT = "comparison.json"
+    SETUP_SHAPE = CompareRecord
+    RESULT_SHAPE = ComparisonRecord
     WHAT = "comparison"
     PARTS = "trainings"
     COMMAND = "compare"
@@ -268,7 +273,7 @@ def _summary(found: Comparison, plans: Sequence[Plan]) -> dict[str, Any]:
     for name in setup["baselines"]:
         turns = []
         for seed in setup["seeds"]:
-            told = found.baseline(name, seed).metrics["baseline"]
+            told = _cost(found.baseline(name, seed))
             turns.append(_turn(found.baseline(name, seed), seed, group_of, told["seconds"], told["epochs"]))
         sides.append(Side(name, "baseline", told["what"], told["parameters"], told["multiply_adds"], turns))
     return {
@@ -280,9 +285,18 @@ def _summary(found: Comparison, plans: Sequence[Plan]) -> dict[str, Any]:
     }
 
 
+def _cost(folder: Run) -> dict[str, Any]:
+    """Return what a baseline is, and cost."""
+    return checked(folder.path / METRICS, folder.metrics.get("baseline"), BaselineRecord, _ANEW.format(folder.path))
+
+
 def _turn(folder: Run, seed: int, group_of: dict[str, str], seconds: float, epochs: int) -> Turn:
     """Return how one training did."""
-    by_image = read_json(folder.path / SHIFTS)["right"]
+    file = folder.path / SHIFTS
+    told = checked(file, read_json(file), ShiftsRecord, _ANEW.format(folder.path))
+    if told["distances"] != list(DISTANCES) or not told["right"].keys() <= group_of.keys():
+        raise RunError(f"{file} is of other images or distances.\n{_ANEW.format(folder.path)}")
+    by_image = told["right"]
     right = np.array(list(by_image.values())).T
     return Turn(seed, folder.path.name, [group_of[name] for name in by_image], right, seconds, epochs)
 

@@ -26,13 +26,14 @@ from .config import Config, make_config
 from .data import Dataset, restore_dataset
 from .data.split import TEST, TRAIN, split
 from .data.split import folds as draw_folds
-from .errors import ConfigError
+from .errors import ConfigError, RunError
 from .evaluation import Images, own_verdict, worst_mistakes
 from .figures import OVERALL, all_figures
 from .files import write_json
 from .pattern import Pattern, Plan
 from .predict import describe_model
-from .run import Run, check_new
+from .records_series import CrossValidationRecord, FoldsRecord
+from .run import METRICS, Run, check_new
 from .series import Series, spread, train_next
 from .terminal import console
 from .training import introduce, keep_audit, prepare
@@ -54,6 +55,8 @@ class CrossValidation(Series):
     LAYOUT = 1
     SETUP = "folds.json"
     RESULT = "crossval.json"
+    SETUP_SHAPE = FoldsRecord
+    RESULT_SHAPE = CrossValidationRecord
     WHAT = "cross-validation"
     PARTS = "folds"
     COMMAND = "crossval"
@@ -199,7 +202,7 @@ def _parts(dataset: Dataset, tested: npt.NDArray[np.bool_], config: Config) -> n
 
 def _summarise(found: CrossValidation, dataset: Dataset) -> None:
     """Write every prediction, and the figures."""
-    predictions = [run.predictions for run in found.runs]
+    predictions = [_predictions(run, dataset) for run in found.runs]
     columns = ["fold", *predictions[0][0]]
     rows = [[fold, *row.values()] for fold, of_fold in enumerate(predictions, 1) for row in of_fold]
     Run(found.path).write_predictions(columns, rows)
@@ -213,6 +216,20 @@ def _summarise(found: CrossValidation, dataset: Dataset) -> None:
         "pooled": _pooled(found, dataset),
     }
     write_json(found.path / found.RESULT, result)
+
+
+def _predictions(run: Run, dataset: Dataset) -> list[dict[str, str]]:
+    """Return the predictions of a fold, which are of these images and classes."""
+    rows = run.predictions
+    if unknown := {row["image"] for row in rows}.difference(dataset.names):
+        wrong = f"name an image that there is not: {min(unknown)!r}"
+    elif missing := [name for name in dataset.classes if not rows or f"p({name})" not in rows[0]]:
+        wrong = f"have no probabilities of {missing[0]!r}"
+    else:
+        return rows
+    raise RunError(
+        f"the predictions of {run.path} {wrong}.\nRemove its {METRICS}, and go on: the fold is evaluated again."
+    )
 
 
 def _pooled(found: CrossValidation, dataset: Dataset) -> dict[str, Any]:

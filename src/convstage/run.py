@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import records
+from .environment import environment
 from .errors import RunError, WriteError
 from .files import (
     TEMPORARY,
@@ -243,10 +243,11 @@ class Run:
     def write_evaluation(
         self, metrics: Mapping[str, Any], columns: Sequence[str], rows: Iterable[Sequence[Any]]
     ) -> None:
-        """Store the figures and the predictions that they were computed from."""
+        """Store figures and the predictions that they are of."""
         self.write_predictions(columns, rows)
+        own = self._own
         with self._going_on():
-            write_json(self.path / METRICS, metrics)
+            write_json(self.path / METRICS, {**metrics, **own})
 
     def write_predictions(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Store every prediction."""
@@ -271,9 +272,10 @@ class Run:
     @property
     def metrics(self) -> dict[str, Any]:
         """Figures of the last evaluation."""
-        return records.checked(
-            self.path / METRICS, read_json(self.path / METRICS), records.MetricsRecord, _ANEW.format(self.path)
-        )
+        file = self.path / METRICS
+        found = records.checked(file, read_json(file), records.MetricsRecord, _ANEW.format(self.path))
+        self._check_own(METRICS, found)
+        return found
 
     @property
     def predictions(self) -> list[dict[str, str]]:
@@ -301,7 +303,7 @@ class Run:
     @property
     def report(self) -> Path | None:
         """The report; None when none was written."""
-        return self.path / REPORT if (self.path / REPORT).is_file() else None
+        return path if (path := self.path / REPORT).is_file() else None
 
     def _repr_html_(self) -> str:
         from .show import notebook_html
@@ -319,9 +321,14 @@ class Run:
         return records.checked(self.path / name, read_json(self.path / name), shape)
 
     def _write_tensors(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-        identity = self.identity
+        own = self._own  # a file that cannot be read is no failed write
         with self._going_on():
-            write_tensors(self.path / name, tensors, {**metadata, **({_IDENTITY: identity} if identity else {})})
+            write_tensors(self.path / name, tensors, {**metadata, **own})
+
+    @property
+    def _own(self) -> dict[str, str]:
+        """What a file says that is this run's alone."""
+        return {_IDENTITY: self.identity} if self.identity else {}
 
     def _read_tensors(
         self, name: str, key: str, shape: type[records.Record]
@@ -331,10 +338,13 @@ class Run:
         if key not in metadata:
             raise RunError(f"{self.path / name} is another file under this name.\n{_RESTORE}")
         told = records.checked(self.path / name, parse_json(metadata[key], self.path / name), shape)
-        # Of a run that was made before there was an identity, none is stored.
-        if metadata.get(_IDENTITY, self.identity) != self.identity and self.identity is not None:
-            raise self._foreign(name)
+        self._check_own(name, metadata)
         return tensors, told
+
+    def _check_own(self, name: str, told: Mapping[str, Any]) -> None:
+        """Refuse a file that says that it is another run's; of a run made before there was an identity, none does."""
+        if told.get(_IDENTITY, self.identity) != self.identity and self.identity is not None:
+            raise self._foreign(name)
 
     def _foreign(self, name: str) -> RunError:
         told = f"its settings, classes or images are not those of {CONFIG} and {SPLIT}"
@@ -377,24 +387,6 @@ def _is_cut_off(path: Path) -> bool:
         names = [entry.name for entry in path.iterdir()]
         return bool(names) and all(name in _BEFORE or name.startswith(TEMPORARY) for name in names)
     return False
-
-
-def environment() -> dict[str, Any]:
-    """Return what a result may depend on: versions, processor, threads, stage implementation."""
-    from importlib.metadata import version
-
-    import torch
-
-    from . import stage
-
-    packages = ("convstage", "torch", "numpy", "pillow", "scikit-learn")
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "versions": {name: version(name) for name in packages},
-        "threads": torch.get_num_threads(),
-        "stage": stage.active().name,
-    }
 
 
 __all__ = ["Run", "check_layout", "check_new", "csv_text", "environment"]

@@ -20,6 +20,7 @@ from .data import Dataset
 from .errors import RunError, TrainingStopped
 from .files import read_json
 from .pattern import Plan
+from .records import Record, checked
 from .run import Run, check_layout
 from .terminal import console
 from .training import begin, fit
@@ -41,6 +42,9 @@ class Series:
     LAYOUT: ClassVar[int]
     SETUP: ClassVar[str]
     RESULT: ClassVar[str]
+    #: What the two must hold.
+    SETUP_SHAPE: ClassVar[type[Record]]
+    RESULT_SHAPE: ClassVar[type[Record]]
     #: What it is and consists of, in messages; the command that makes it and goes on with it.
     WHAT: ClassVar[str]
     PARTS: ClassVar[str]
@@ -61,7 +65,8 @@ class Series:
     @property
     def setup(self) -> dict[str, Any]:
         """Settings, data, and how every image is used."""
-        return dict(read_json(self.path / self.SETUP))
+        file = self.path / self.SETUP
+        return checked(file, read_json(file), self.SETUP_SHAPE)
 
     @property
     def is_done(self) -> bool:
@@ -75,14 +80,16 @@ class Series:
         Raises
         ------
         RunError
-            Not all of them are done.
+            Not all of them are done, or the file is damaged.
         """
         if not self.is_done:
             raise RunError(
                 f"{self.path} is not through all its {self.PARTS} yet.\n"
                 f"Go on with: convstage {self.COMMAND} --resume {self.path}"
             )
-        return dict(read_json(self.path / self.RESULT))
+        file = self.path / self.RESULT
+        remedy = f"Remove it, and make it anew: convstage {self.COMMAND} --resume {self.path}"
+        return checked(file, read_json(file), self.RESULT_SHAPE, remedy)
 
     def stopped(self, signal: int) -> TrainingStopped:
         """Return the error that says how to go on with the whole series, not with one of its runs."""

@@ -15,9 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..files import read_json
 from ..run import Run
 from ..series import Series
+from .records import LeaderboardRecord, SearchRecord
 
 #: Files of the folder that a series does not know.
 TABLE, PAGE, STUDY = "leaderboard.csv", "leaderboard.html", "study.db"
@@ -37,6 +37,8 @@ class Search(Series):
     LAYOUT = 1
     SETUP = "search.json"
     RESULT = "leaderboard.json"
+    SETUP_SHAPE = SearchRecord
+    RESULT_SHAPE = LeaderboardRecord
     WHAT = "search"
     PARTS = "trials"
     COMMAND = "search"
@@ -58,7 +60,7 @@ class Search(Series):
     @property
     def last_result(self) -> dict[str, Any] | None:
         """The result as far as one was written; None before."""
-        return dict(read_json(self.path / self.RESULT)) if self.is_done else None
+        return self.metrics if self.is_done else None
 
     def _repr_html_(self) -> str:
         from .show import as_html

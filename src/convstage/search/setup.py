@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ..config import Config
 from ..data import Dataset
 from ..errors import ConfigError, DataError, RunError
+from ..records import checked
 from .choices import Choice
+from .records import SetupRecord
 from .space import Limits
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ SETUP, TRIALS, READY, RESULT = "convstage", "trials", "ready", "result"
 OWN = ("pattern", "name", "out", "split_file", "threads", "device", "save_every", "report", "audit")
 #: Seconds until a study that another worker is making must be there.
 PATIENCE = 20.0
+_ANOTHER = "Take another --name."
 
 
 @dataclass(frozen=True)
@@ -109,16 +112,18 @@ def get(study: Study) -> Setup:
         if time.monotonic() > until:
             raise RunError(
                 f"the study {study.study_name!r} was not made by convstage search, or its making was cut off.\n"
-                "Take another --name."
+                f"{_ANOTHER}"
             )
         time.sleep(0.2)
-    content = attributes[SETUP]
-    if content.get("layout") != LAYOUT:
-        raise RunError(
-            f"the study {study.study_name!r} has layout {content.get('layout')}; "
-            f"this version of convstage reads layout {LAYOUT}."
-        )
-    return Setup.from_dict(content)
+    content, told = attributes[SETUP], f"the study {study.study_name!r}"
+    found = content.get("layout") if isinstance(content, dict) else None
+    if found != LAYOUT:
+        raise RunError(f"{told} has layout {found}; this version of convstage reads layout {LAYOUT}.")
+    content = checked(told, content, SetupRecord, _ANOTHER)
+    try:
+        return Setup.from_dict(content)
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{told} is damaged: {error}.\n{_ANOTHER}") from None
 
 
 def check_same(study: Setup, here: Setup, name: str) -> None:
