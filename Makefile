@@ -13,7 +13,7 @@ PEERS := $(basename $(notdir $(wildcard benchmarks/requirements/*.txt)))
 LOCK := --quiet --no-header --universal --python-version 3.11 --generate-hashes --constraint constraints.txt \
 	--no-emit-package torch
 
-.PHONY: demo test browser lint format lock fuzz chaos bench bench-peers clean
+.PHONY: demo test browser lint docs format lock wheel fuzz chaos bench bench-peers clean
 
 demo: $(VENV)/installed
 	$(BIN)/convstage train digits --pattern "INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> CLASSIFIER" --epochs 20
@@ -32,6 +32,11 @@ lint: $(VENV)/tools
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python locks/audit.py
+
+# The documentation as a site, without a warning; Material's notice about its successor is none of ours.
+docs: $(VENV)/tools
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo build/site/index.html
 
 format: $(VENV)/tools
 	$(BIN)/ruff check --fix .
@@ -93,11 +98,19 @@ $(VENV)/fuzz: $(VENV)/tools
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group fuzz
 	touch $@
 
+# The sdist, and the wheel of this machine from it, in dist/; checked, and used where there is no compiler.
+wheel: $(VENV)/wheel
+	$(BIN)/python scripts/wheel.py
+
+$(VENV)/wheel: $(VENV)/tools
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group wheel
+	touch $@
+
 # Pins and hashes anew, from pyproject.toml and constraints.txt.
 lock: $(VENV)/tools
 	$(BIN)/uv pip compile pyproject.toml $(LOCK) --group build --output-file locks/run.txt
-	$(BIN)/uv pip compile pyproject.toml $(LOCK) --all-extras --group build --group test --group lint \
+	$(BIN)/uv pip compile pyproject.toml $(LOCK) --all-extras --group build --group test --group docs --group lint \
 		--output-file locks/develop.txt
 
 clean:
-	rm -rf $(VENV) .peers build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .peers build dist wheelhouse src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

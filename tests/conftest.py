@@ -11,6 +11,8 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
+from support.forking import Starter
+
 # In CI a test must not fail by the luck of the draw, for a change that has nothing to do with it.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
@@ -26,6 +28,13 @@ def pixel_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONVSTAGE_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def convstage(pixel_cache: Path) -> Iterator[Starter]:
+    """Return what runs ``convstage …`` in a process of its own: ``convstage("info", cwd=folder).stdout``."""
+    with Starter() as starter:
+        yield starter
 
 
 def make_class_folders(root: Path, counts: Mapping[str, int], size: int = 24, seed: int = 0) -> Path:

@@ -3,19 +3,18 @@
 import doctest
 import importlib
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from support.forking import Starter
+
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+(?: measured)?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 #: Blocks of `sh` are not run here: they install, or are what runs these tests.
@@ -31,8 +30,8 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_examples_print_what_the_page_says(page, here):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_examples_print_what_the_page_says(page, convstage, here):
     names: dict = {}
     for number, (language, block) in enumerate(FENCE.findall(page.read_text())):
         where = f"{page.name}, block {number}"
@@ -40,7 +39,7 @@ def test_examples_print_what_the_page_says(page, here):
             case "python":
                 run_python(block, names, where)
             case "console" | "console measured":
-                run_console(block, where, measured=language.endswith("measured"))
+                run_console(convstage, block, where, measured=language.endswith("measured"))
             case "sh":
                 assert all(SHELL.match(line) for line in block.splitlines()), f"{where}: who runs this?"
             case _:
@@ -56,20 +55,12 @@ def run_python(block: str, names: dict, where: str) -> None:
     assert not result.failed, "".join(report)
 
 
-def run_console(block: str, where: str, measured: bool) -> None:
+def run_console(convstage: Starter, block: str, where: str, measured: bool) -> None:
     """Run the commands; of a measured block the words must agree, the numbers are the machine's."""
     for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
         program, *arguments = shlex.split(command)
         assert program == "convstage", f"{where}: {command}"
-        printed = subprocess.run(
-            [sys.executable, "-m", "convstage", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        ).stdout
+        printed = convstage(*arguments, together=True).stdout
         if measured:
             expected, printed = loose(expected), loose(printed)
         if not doctest.OutputChecker().check_output(expected, printed, FLAGS):

@@ -1,3 +1,4 @@
+import importlib.metadata
 import json
 import threading
 from pathlib import Path
@@ -42,7 +43,7 @@ def test_training_learns_and_fills_the_run_folder(folder, tmp_path):
     assert stored["settings"]["pattern"] == stored["model"]["pattern"] == PATTERN
     assert stored["settings"]["size"] == "24x24"
     assert stored["model"]["classes"] == ["0-healthy", "1-corona"]
-    assert stored["environment"]["versions"]["torch"] == torch.__version__
+    assert stored["environment"]["versions"]["torch"] == importlib.metadata.version("torch")
 
 
 def test_the_resolved_settings_train_the_same_network_again(folder, tmp_path):

@@ -29,14 +29,17 @@ if TYPE_CHECKING:
         TrainingStopped,
         WriteError,
     )
+    from .estimator import ConvNetClassifier
     from .evaluation import evaluate
     from .explain import Evidence, evidence
+    from .export import Exported, write_onnx
     from .fusion import fuse, fusions, unfuse
     from .learned import Features, features
     from .pattern import Family, Pattern, Plan
     from .predict import Classifier, Prediction, load
     from .report import write_report
     from .run import Run
+    from .runtime import OnnxClassifier
     from .training import resume, train
     from .walkthrough import Walk, walk
 
@@ -48,12 +51,15 @@ _HOMES = {
     "Comparison": "comparison",
     "Config": "config",
     "ConfigError": "errors",
+    "ConvNetClassifier": "estimator",
     "ConvstageError": "errors",
     "CrossValidation": "cross_validation",
     "DataError": "errors",
     "Evidence": "explain",
+    "Exported": "export",
     "Family": "pattern",
     "Features": "learned",
+    "OnnxClassifier": "runtime",
     "Pattern": "pattern",
     "PatternError": "errors",
     "Plan": "pattern",
@@ -76,6 +82,7 @@ _HOMES = {
     "train": "training",
     "unfuse": "fusion",
     "walk": "walkthrough",
+    "write_onnx": "export",
     "write_report": "report",
 }
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from .errors import RunError
+from .keeping import Keeper
 from .network import Network
 from .optimizer import STATE, AdamW
 from .run import LAST, Run
@@ -49,7 +50,7 @@ class State:
         return network
 
 
-def save(run: Run, state: State) -> None:
+def save(run: Keeper, state: State) -> None:
     """Store weights, their average, optimizer and position in the run folder."""
     tensors = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
     for index, moments in state.optimizer.state_dict().items():

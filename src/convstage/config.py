@@ -86,6 +86,9 @@ class Config(BaseModel):
     )
     audit: bool = Field(True, description="Look for duplicates, leaks and shortcuts in the data before training.")
     report: bool = Field(True, description="Write report.html and CARD.md at the end.")
+    log: tuple[Literal["tensorboard", "mlflow"], ...] = Field(
+        (), description="Who follows the training: tensorboard, mlflow, or both, separated by commas."
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Fixes the split, the weights and the order of the images.")
     device: str = Field("auto", description="cpu, cuda, or auto: cuda where there is one.")
     threads: int | None = Field(None, ge=1, le=1024, description="Processor threads; all when not given.")
@@ -107,6 +110,15 @@ class Config(BaseModel):
         """Take what stands for a text: a path, a size that YAML reads as a number, a `Pattern`."""
         return str(value) if isinstance(value, int | Path | Pattern) and not isinstance(value, bool) else value
 
+    @field_validator("log", mode="before")
+    @classmethod
+    def _once(cls, value: object) -> object:
+        """Take names apart, each once."""
+        names = value.split(",") if isinstance(value, str) else value
+        if not isinstance(names, list | tuple):
+            return value
+        return tuple(dict.fromkeys(name.strip() for name in names if name.strip())) if _texts(names) else names
+
     @field_validator("classes", mode="before")
     @classmethod
     def _as_names(cls, value: object) -> object:
@@ -118,6 +130,10 @@ class Config(BaseModel):
         if len(set(names)) < len(names) or not all(names):
             raise PydanticCustomError("classes", "every class must be named, and once")
         return names
+
+
+def _texts(values: list[Any] | tuple[Any, ...]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:

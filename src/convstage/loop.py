@@ -13,23 +13,26 @@ import math
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from .averaging import averaged
 from .checkpoint import Position, State, save
 from .config import Config
 from .data import Dataset
 from .distributed import ALONE, Share, World
 from .distributed.replica import replicate, settle
 from .errors import TrainingError
+from .keeping import Keeper
 from .network import Network
 from .optimizer import STATE
+from .pattern import Plan
 from .predict import batch_for, forward
-from .recipe import learning_rate
-from .run import Run
+from .recipe import learning_rate, make_optimizer
 from .step import Outcome, Steps
 from .stopping import Stop, stop_signals
 from .terminal import bar, console
@@ -38,19 +41,29 @@ from .terminal import bar, console
 AfterEpoch = Callable[[Mapping[str, float]], None]
 
 
+def begin_state(plan: Plan, config: Config, where: torch.device) -> State:
+    """Return a new network of a plan, with what trains it."""
+    network = plan.build(config.seed).to(where)
+    optimizer = make_optimizer(network, config.weight_decay)
+    return State(network, optimizer, averaged(network, config.ema) if config.ema else None)
+
+
 def loop(
-    run: Run,
+    run: Keeper,
     config: Config,
     dataset: Dataset,
     state: State,
     where: torch.device,
     after_epoch: AfterEpoch | None = None,
     world: World = ALONE,
+    quiet: bool = False,
 ) -> None:
     """Train from where `state` stands to the last epoch, or to when no epoch is better any more.
 
     What `after_epoch` raises ends the training there; the run can be resumed. Of several
-    processes, the leading one's `state` is taken by all.
+    processes, the leading one's `state` is taken by all. Without a validation part the last
+    epoch counts as the best. A training that keeps nothing on the disk is stopped by signals
+    as any program is. A quiet one shows nothing.
 
     Raises
     ------
@@ -69,7 +82,11 @@ def loop(
     saved = time.monotonic()
     done = position.epoch * len(steps.rows) + position.seen
 
-    with stop_signals() as stop, bar("images") as progress:
+    progress_bar = bar("images")
+    progress_bar.disable |= quiet
+    # What is stopped after its step must have a place to be saved in.
+    signals = nullcontext(Stop()) if run.path is None else stop_signals()
+    with signals as stop, progress_bar as progress:
         task = progress.add_task("Training", total=config.epochs * len(steps.rows), completed=done, note="")
         while position.epoch < config.epochs and position.epoch - position.best_epoch < config.patience:
             batches = steps.batches(position.epoch)
@@ -109,7 +126,8 @@ def loop(
             if world.leads:
                 save(run, state)
             saved = time.monotonic()
-            console.print(line, highlight=False, soft_wrap=True)
+            if not quiet:
+                console.print(line, highlight=False, soft_wrap=True)
             if after_epoch is not None:
                 after_epoch(position.history[-1])
             _leave_if(_asked(stop, world), run, world)
@@ -153,24 +171,26 @@ def _signal(interrupts: float, terminations: float) -> int:
     return signal.SIGTERM if terminations else signal.SIGINT if interrupts else 0
 
 
-def _leave_if(asked: int, run: Run, world: World) -> None:
+def _leave_if(asked: int, run: Keeper, world: World) -> None:
     """Stop when somebody wants it; the run has been saved by the leading process."""
     if asked:
+        assert run.path is not None
         world.meet()  # when the first process is gone, torchrun ends the others: it must not be before the save
         Stop(asked).check(run.path)
 
 
 def _last_figure(position: Position) -> str:
-    return f", val {position.history[-1]['val_balanced_accuracy']:.1%}" if position.history else ""
+    last = position.history[-1] if position.history else {}
+    return f", val {last['val_balanced_accuracy']:.1%}" if "val_balanced_accuracy" in last else ""
 
 
-def _end_epoch(run: Run, config: Config, dataset: Dataset, state: State, speed: float, world: World) -> str:
+def _end_epoch(run: Keeper, config: Config, dataset: Dataset, state: State, speed: float, world: World) -> str:
     """Validate, keep the best, move the position to the next epoch; return a line that says so."""
     position, network = state.position, state.model
-    figures = _validate(dataset, network, world)
-    if not math.isfinite(figures["loss"]):
+    figures = _validate(dataset, network, world) if len(dataset.rows("val")) else {}
+    if figures and not math.isfinite(figures["loss"]):
         raise _nothing_to_compare(run, position, figures["loss"])
-    rank = [-figures["loss"] if config.monitor == "loss" else figures[config.monitor], -figures["loss"]]
+    rank = _rank(figures, config) if figures else [float(position.epoch)]
     row = {
         "epoch": position.epoch + 1,
         "train_loss": position.loss_sum / position.seen,
@@ -188,10 +208,18 @@ def _end_epoch(run: Run, config: Config, dataset: Dataset, state: State, speed: 
             run.write_model(network.state_dict(), {**run.config["model"], "epoch": position.epoch})
     if world.leads:
         run.write_history(position.history)
-    return (
-        f"epoch {position.epoch:>3}/{config.epochs}  loss {row['train_loss']:.4f}  val loss {figures['loss']:.4f}  "
-        f"val balanced accuracy {figures['balanced_accuracy']:.2%}  {speed:,.0f} images/s{'  best' if better else ''}"
+    validated = (
+        f"val loss {figures['loss']:.4f}  val balanced accuracy {figures['balanced_accuracy']:.2%}  " if figures else ""
     )
+    return (
+        f"epoch {position.epoch:>3}/{config.epochs}  loss {row['train_loss']:.4f}  "
+        f"{validated}{speed:,.0f} images/s{'  best' if better and figures else ''}"
+    )
+
+
+def _rank(figures: Mapping[str, float], config: Config) -> list[float]:
+    """Return what tells the better of two epochs; ties of the figure that is monitored go to the lower loss."""
+    return [-figures["loss"] if config.monitor == "loss" else figures[config.monitor], -figures["loss"]]
 
 
 def _validate(dataset: Dataset, network: Network, world: World) -> dict[str, float]:
@@ -206,26 +234,34 @@ def _validate(dataset: Dataset, network: Network, world: World) -> dict[str, flo
         logits[mine] = np.concatenate(found)
     world.add(torch.from_numpy(logits))  # the others' rows are zero
     labels = dataset.labels[rows]
-    loss = F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
+    weights = np.ones(len(rows)) if dataset.weights is None else dataset.weights[rows]
+    losses = F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels), reduction="none").numpy()
     correct = logits.argmax(1) == labels
-    recalls = [correct[labels == label].mean() for label in np.unique(labels)]
-    figures = {"loss": float(loss), "accuracy": float(correct.mean()), "balanced_accuracy": float(np.mean(recalls))}
+    recalls = [np.average(correct[of], weights=weights[of]) for of in (labels == k for k in np.unique(labels))]
+    figures = {
+        "loss": float(np.average(losses, weights=weights)),
+        "accuracy": float(np.average(correct, weights=weights)),
+        "balanced_accuracy": float(np.mean(recalls)),
+    }
     return dict(world.told(figures))  # even where processors differ, all decide by the same figures
 
 
-def _nothing_to_compare(run: Run, position: Position, loss: float) -> TrainingError:
+def _nothing_to_compare(run: Keeper, position: Position, loss: float) -> TrainingError:
     return TrainingError(
         f"validation loss {loss:g} after epoch {position.epoch + 1}: not finite, so no epoch can be compared with it.\n"
-        f"{_kept(run, position)}\nA lower --learning-rate usually helps."
+        f"{_way_on(run, position)}"
     )
 
 
-def _kept(run: Run, position: Position) -> str:
-    return f"Epoch {position.best_epoch}, the best so far, is kept in {run.path}." if position.best_epoch else ""
+def _way_on(run: Keeper, position: Position) -> str:
+    if run.path is None:
+        return "A lower learning_rate usually helps."
+    kept = f"Epoch {position.best_epoch}, the best so far, is kept in {run.path}." if position.best_epoch else ""
+    return f"{kept}\nA lower --learning-rate usually helps."
 
 
-def _not_finite(run: Run, position: Position, outcome: Outcome) -> TrainingError:
+def _not_finite(run: Keeper, position: Position, outcome: Outcome) -> TrainingError:
     return TrainingError(
         f"loss {outcome.loss:g}, gradient {outcome.norm:g} in epoch {position.epoch + 1}, step {position.step + 1}: "
-        f"not finite, so the step was not taken.\n{_kept(run, position)}\nA lower --learning-rate usually helps."
+        f"not finite, so the step was not taken.\n{_way_on(run, position)}"
     )

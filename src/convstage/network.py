@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .stage import Stage
+from .text import count, memory
 
 if TYPE_CHECKING:
     from .pattern.plan import Plan
@@ -54,6 +55,30 @@ class Network(nn.Sequential):
         for row in self.plan.rows[1:]:
             outputs[row.name] = x = self.get_submodule(row.name)(x)
         return outputs
+
+    def _repr_html_(self) -> str:
+        """Show the plan in a notebook, and where this network is, what it learns, what of it runs as one."""
+        return self.plan.to_html(*self._state())
+
+    def _state(self) -> list[str]:
+        """Return what the plan does not know, in words."""
+        tensors = list(self.parameters())
+        total, learned = (
+            sum(one.numel() for one in some) for some in (tensors, [one for one in tensors if one.requires_grad])
+        )
+        places = sorted({f"{one.device}, {str(one.dtype).removeprefix('torch.')}" for one in tensors})
+        mode = "training" if self.training else "evaluation"
+        frozen = "" if learned == total else f", {count(learned)} of them learned"
+        lines = [
+            f"Network on {' and '.join(places)}: {count(total)} parameters{frozen}, "
+            f"{memory(sum(one.nbytes for one in tensors))}, in {mode} mode"
+        ]
+        fused = [name for name, module in self.named_children() if isinstance(module, Stage) and module.fused]
+        if fused:
+            lines.append(f"Run as one operator each: {', '.join(fused)}")
+        if total != self.plan.parameters:
+            lines.append(f"It was changed since it was built: its plan has {count(self.plan.parameters)} parameters.")
+        return lines
 
 
 def _modules(plan: Plan) -> OrderedDict[str, nn.Module]:

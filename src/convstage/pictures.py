@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from .errors import ConfigError, DataError
 from .files import atomic_path
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
     from matplotlib.figure import Figure
     from PIL.ImageFont import FreeTypeFont
 
@@ -202,6 +204,35 @@ def svg(figure: Figure) -> str:
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
+
+
+def inline(name: str, text: str) -> Markup:
+    """Return an SVG that we drew as a part of a page: with names of its own, and nothing that reaches beyond it.
+
+    Parameters
+    ----------
+    name : str
+        Goes before the names of its parts, so that several drawings are told apart on one page.
+    text : str
+        From `svg`, or the content of a file that `save_figure` wrote.
+    """
+    from markupsafe import Markup
+
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<(metadata|title)>.*?</\1>", "", text, flags=re.DOTALL)
+    # A style for all elements is one for the whole page; what lies in the drawing inherits it from its root as well.
+    text, styled = re.subn(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
+    if styled:
+        text = text.replace("<svg", '<svg style="stroke-linejoin: round; stroke-linecap: butt"', 1)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)
+    text = re.sub(r' d="([^"]*)"', _shorter, text)
+    return Markup(re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text))  # noqa: S704  # our own drawing
+
+
+def _shorter(path: re.Match[str]) -> str:
+    """Return a path with hundredths of a point, which nobody sees, and on one line."""
+    shorter = re.sub(r"(\.\d\d)\d+", r"\1", " ".join(path[1].split()))
+    return f' d="{shorter}"'
 
 
 def check_drawing(path: str | Path) -> None:

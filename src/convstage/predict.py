@@ -1,52 +1,34 @@
-"""A trained network with the preprocessing it was trained with: images in, class names out."""
+"""A trained network with the preprocessing it was trained with: images in, class names out.
+
+Torch is imported where it is needed, so that `load` opens ONNX files without it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from natsort import natsorted, ns
 
 from .calibration import softmax
-from .data import Geometry, ImageLike, Standardisation
+from .data import Geometry, Standardisation
 from .data.pixel_rows import PixelRows
-from .errors import DataError, RunError
-from .network import Network
+from .errors import ConfigError, RunError
 from .pattern import Pattern, Plan
+from .prediction import BATCH_VALUES, Prediction, Predictor, batch_for, predict_files
 from .run import Run
 from .shifts import NONE, Shift, mean_logits, shifted
-from .stage.program import runner
-from .terminal import track
 
-#: Values of one batch's first feature maps stay below this, so that memory does, too.
-BATCH_VALUES = 50_000_000
+if TYPE_CHECKING:
+    from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What a network says of one image.
-
-    Attributes
-    ----------
-    label : str
-        Name of the most probable class.
-    probability : float
-        Its probability, 0..1.
-    probabilities : dict of str to float
-        All classes by name; they sum to 1.
-    """
-
-    label: str
-    probability: float
-    probabilities: dict[str, float]
+    from .network import Network
+    from .runtime import OnnxClassifier
 
 
-class Classifier:
+class Classifier(Predictor):
     """A trained network and how it wants its images.
 
     Parameters
@@ -90,42 +72,6 @@ class Classifier:
         self.shifts = tuple(shifts)
         self.temperature = temperature
 
-    def predict(self, images: ImageLike | Iterable[ImageLike]) -> list[Prediction]:
-        """Return what the network says of each image.
-
-        Parameters
-        ----------
-        images : path, PIL image or array, or several of them
-            An array is one image, (H, W), (H, W, 1) or (H, W, 3), or several of them,
-            (n, H, W), (n, H, W, 1) or (n, H, W, 3); of uint8, uint16, bool, or floats
-            in 0..1; any size.
-
-        Returns
-        -------
-        list of Prediction
-            One per image, also for a single one.
-
-        Raises
-        ------
-        DataError
-            An image cannot be read; the message names it.
-        """
-        if isinstance(images, np.ndarray):
-            one = images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3))
-        else:
-            one = not isinstance(images, Iterable) or isinstance(images, str | Path)
-        several: Iterable[Any] = [images] if one else images  # type: ignore[assignment]
-        pixels = [self.geometry.pixels(image) for image in several]
-        if not pixels:
-            return []
-        return [self.describe(row) for row in self.probabilities(np.stack(pixels))]
-
-    def describe(self, probabilities: npt.NDArray[np.float64]) -> Prediction:
-        """Return the probabilities of one image as a `Prediction`."""
-        named = dict(zip(self.classes, probabilities.tolist(), strict=True))
-        label = self.classes[int(probabilities.argmax())]
-        return Prediction(label, named[label], named)
-
     def probabilities(self, pixels: npt.NDArray[np.uint8] | PixelRows) -> npt.NDArray[np.float64]:
         """Return the probabilities, shape (n, classes), of pixels (n, height, width, channels)."""
         return softmax(np.concatenate(list(self.logits(pixels))), self.temperature)
@@ -143,6 +89,10 @@ def forward(
     shifts: Sequence[Shift] = NONE,
 ) -> Iterator[npt.NDArray[np.float64]]:
     """Yield a network's logits for pixels (n, height, width, channels), batch by batch, as float64."""
+    import torch
+
+    from .stage.program import runner
+
     device = next(network.parameters()).device
     run = runner(network, network.plan.image)
     with torch.inference_mode():
@@ -151,60 +101,37 @@ def forward(
             yield mean_logits([run(standardisation(view).to(device)).double().cpu().numpy() for view in views])
 
 
-def batch_for(plan: Plan) -> int:
-    """Return how many images are run at once without gradients."""
-    return max(1, min(256, BATCH_VALUES // (plan.activation_bytes // 4)))
-
-
-def predict_files(
-    classifier: Classifier, paths: Sequence[Path]
-) -> tuple[list[tuple[Path, Prediction]], list[tuple[Path, str]]]:
-    """Predict files, and all files below folders.
-
-    Returns
-    -------
-    predictions : list of (Path, Prediction)
-    unreadable : list of (Path, str)
-        Files that could not be read, each with the reason.
-    """
-    files: list[Path] = []
-    for path in paths:
-        below = path.rglob("*") if path.is_dir() else [path]
-        files += natsorted((file for file in below if not file.is_dir() and not file.name.startswith(".")), alg=ns.PATH)
-    found: list[tuple[Path, Prediction]] = []
-    unreadable: list[tuple[Path, str]] = []
-    size = batch_for(classifier.plan)
-    batches = [files[start : start + size] for start in range(0, len(files), size)]
-    for batch in track(batches, "Predicting", len(batches), "batches"):
-        readable, pixels = [], []
-        for file in batch:
-            try:
-                pixels.append(classifier.geometry.pixels(file))
-                readable.append(file)
-            except DataError as error:
-                unreadable.append((file, str(error).removeprefix(f"{file}: ")))
-        if pixels:
-            predictions = map(classifier.describe, classifier.probabilities(np.stack(pixels)))
-            found += zip(readable, predictions, strict=True)
-    return found, unreadable
-
-
-def load(run: str | Path | Run, device: str = "cpu") -> Classifier:
-    """Return the trained network of a run folder.
+@overload
+def load(run: Run, device: str = "cpu") -> Classifier: ...
+@overload
+def load(run: str | Path | Run, device: str = "cpu") -> Classifier | OnnxClassifier: ...
+def load(run: str | Path | Run, device: str = "cpu") -> Classifier | OnnxClassifier:
+    """Return the trained network of a run folder, or of a file that was exported from one.
 
     Parameters
     ----------
     run : path or Run
-        A folder that training made.
+        A folder that training made; or a file, ``….onnx``, that `convstage.write_onnx`
+        made, which is run by ONNX Runtime and needs no torch.
     device : str
-        Where to compute.
+        Where to compute; of a file on the processor only.
 
     Raises
     ------
     RunError
-        No run folder, no finished epoch, or a damaged file.
+        No run folder, no finished epoch, or a damaged file; a file that is not ours.
+    ConfigError
+        ONNX Runtime, or for a run folder torch, is not installed; another device than
+        the processor for a file.
     """
+    if not isinstance(run, Run) and Path(run).suffix.lower() == ".onnx" and not Path(run).is_dir():
+        from .runtime import open_onnx
+
+        if device != "cpu":
+            raise ConfigError(f"an ONNX file is run on the processor; got {device!r}.\nLeave out --device.")
+        return open_onnx(run)
     run = run if isinstance(run, Run) else Run.open(run)
+    _check_torch(run)
     weights, description = run.read_model()
     try:
         classifier = restore(weights, description, device)
@@ -214,7 +141,17 @@ def load(run: str | Path | Run, device: str = "cpu") -> Classifier:
     return classifier
 
 
-def restore(weights: dict[str, torch.Tensor], description: dict[str, Any], device: str = "cpu") -> Classifier:
+def _check_torch(run: Run) -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise ConfigError(
+            f"{run.path} is a run folder, and needs torch, which is not installed.\n"
+            f"Install it, or export the run where it is: convstage export {run.path} -o net.onnx"
+        ) from None
+
+
+def restore(weights: dict[str, Tensor], description: dict[str, Any], device: str = "cpu") -> Classifier:
     """Return the classifier that `describe_model` described.
 
     Raises
@@ -222,6 +159,8 @@ def restore(weights: dict[str, torch.Tensor], description: dict[str, Any], devic
     RunError
         The weights are not those of the pattern, or not finite.
     """
+    import torch
+
     plan = Pattern(description["pattern"]).plan(tuple(description["image"]), len(description["classes"]))
     # Before the network is built, which takes the memory that the pattern asks for.
     if plan.parameters > sum(tensor.numel() for tensor in weights.values()):
@@ -260,3 +199,16 @@ def describe_model(
         "standardisation": standardisation.to_dict(),
         "shifts": [list(shift) for shift in shifts],
     }
+
+
+__all__ = [
+    "BATCH_VALUES",
+    "Classifier",
+    "Prediction",
+    "batch_for",
+    "describe_model",
+    "forward",
+    "load",
+    "predict_files",
+    "restore",
+]

@@ -70,7 +70,7 @@ CARD = "CARD.md"
 #: What a folder may hold that was cut off before training began.
 _BEFORE = (SPLIT, UNREADABLE, RATES, AUDIT, SHORTCUT)
 #: Settings that two runs of the same weights may differ in.
-_ASIDE = ("name", "out", "threads", "device", "save_every", "audit", "report", "calibrate", "epochs", "patience")
+_ASIDE = ("name", "out", "threads", "device", "save_every", "audit", "report", "calibrate", "epochs", "patience", "log")
 #: Keys of the tensor files' metadata: the description of the model, the position, and whose they are.
 _DESCRIPTION, _POSITION, _IDENTITY = "convstage", "position", "run"
 _ANEW = "Make it anew: convstage evaluate {}"
@@ -275,7 +275,7 @@ class Run:
         file = self.path / METRICS
         found = records.checked(file, read_json(file), records.MetricsRecord, _ANEW.format(self.path))
         self._check_own(METRICS, found)
-        return found
+        return {name: value for name, value in found.items() if name != _IDENTITY}
 
     @property
     def predictions(self) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .terminal import output
+from .text import shown
 
 #: Confusion matrices of more classes are left to the files.
 MAX_CLASSES = 12
@@ -159,7 +160,7 @@ def notebook_html(path: Path, metrics: dict[str, Any] | None, page: Path | None 
                 quote(os.path.relpath(page), errors="surrogateescape"), page.name
             )
         )
-    return Markup("<div>{}</div>").format(Markup("").join(parts))
+    return shown(str(Markup("<div>{}</div>").format(Markup("").join(parts))))
 
 
 def _per_class(metrics: dict[str, Any], names: list[str]) -> Table:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from .show import figure_words
 from .terminal import output
-from .text import count
+from .text import count, shown
 
 #: Narrower terminals get the shifts in a table of their own.
 WIDE = 120
@@ -54,7 +54,7 @@ def as_html(metrics: dict[str, Any] | None, path: Path) -> str:
     """Return the same as HTML, for Jupyter; of a comparison that is not done yet only where it is."""
     where = WHERE.format(path)
     if metrics is None:
-        return str(where + LINE.format("Not all trainings are done yet."))
+        return shown(where + LINE.format("Not all trainings are done yet."))
     columns = _columns(metrics)
     head = Markup("<th></th><th>what</th>") + _joined(HEAD.format(title) for title, _ in columns[1:])
     body = _joined(
@@ -62,7 +62,7 @@ def as_html(metrics: dict[str, Any] | None, path: Path) -> str:
         for place, side in enumerate(metrics["sides"])
     )
     lines = _joined(LINE.format(line) for line in [*difference_lines(metrics), *notes(metrics)])
-    return str(where + TABLE.format(_title(metrics), head, body) + lines)
+    return shown(where + TABLE.format(_title(metrics), head, body) + lines)
 
 
 def _joined(parts: Iterable[Markup]) -> Markup:

@@ -81,6 +81,7 @@ class Steps:
                 "Raise --batch-size, which counts the images of all processes, or start fewer."
             )
         self.labels = torch.from_numpy(dataset.labels)
+        self.weights = None if dataset.weights is None else torch.from_numpy(dataset.weights).float()
         counts = dataset.counts("train")
         self.balance = balance(counts, config.balance)
         self.weight = class_weights(counts).to(where) if self.balance == "weights" else None
@@ -115,21 +116,22 @@ class Steps:
             The position.
         """
         seed = _seed(self.config.seed, epoch, step)
-        torch.manual_seed(seed)  # for dropout
+        _seed_dropout(seed, self.where)
         part = self.share.take(len(batch))
         x = self.dataset.standardisation(self.dataset.pixels[batch[part]])
         x = self.augment(x, torch.Generator().manual_seed(seed), part, len(batch)).to(self.where)
         y = self.labels[batch].to(self.where)
 
         logits = network(x)
-        loss = self._loss(logits, y, part)
+        weights = None if self.weights is None else self.weights[batch[part]].to(self.where)
+        loss = self._loss(logits, y, part, weights)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(network.parameters(), self.config.clip_norm)
         correct = int((logits.detach().argmax(1) == y[part]).sum())
         return Outcome(loss.item() / self.share.world.size, norm.item(), correct)
 
-    def _loss(self, logits: Tensor, labels: Tensor, part: slice) -> Tensor:
+    def _loss(self, logits: Tensor, labels: Tensor, part: slice, weights: Tensor | None = None) -> Tensor:
         """Return the loss of this process's images, so that its mean over all processes is that of the batch.
 
         Parameters
@@ -140,17 +142,29 @@ class Steps:
             Of all images of the step.
         part : slice
             Which of them are this process's.
+        weights : Tensor, shape (n,), optional
+            What the losses of this process's images are multiplied by.
         """
         smoothing, size = self.config.label_smoothing, self.share.world.size
-        if size == 1:
+        if size == 1 and weights is None:
             return F.cross_entropy(logits, labels, self.weight, label_smoothing=smoothing)
         whole = len(labels) if self.weight is None else self.weight[labels].sum()
-        loss = F.cross_entropy(logits, labels[part], self.weight, reduction="sum", label_smoothing=smoothing)
-        return loss * (size / whole)
+        reduction = "sum" if weights is None else "none"
+        loss = F.cross_entropy(logits, labels[part], self.weight, reduction=reduction, label_smoothing=smoothing)
+        return (loss if weights is None else (loss * weights).sum()) * (size / whole)
 
 
 def _seed(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _seed_dropout(seed: int, where: torch.device) -> None:
+    if where.type == "cpu":
+        # The same as `torch.manual_seed`, without the calls it queues for devices that nobody uses, each with a trace
+        # of the stack: those take up to half a millisecond.
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
 
 
 def _augmentation(config: Config) -> Augmentation:

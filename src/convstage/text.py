@@ -82,3 +82,25 @@ def names(text: str) -> list[str]:
     ['1-corona', '0-healthy']
     """
     return [name.strip() for name in text.split(",")]
+
+
+def shown(name: str) -> str:
+    r"""Return a name as text that everything takes: bytes of a file name that are no UTF-8 are written as escapes.
+
+    Examples
+    --------
+    >>> shown("corona/1.png"), shown("b\udcffd")
+    ('corona/1.png', 'b\\udcffd')
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def span(axis: str, numbers: range) -> str:
+    """Return rows or columns in words.
+
+    Examples
+    --------
+    >>> span("row", range(3, 4)), span("column", range(0, 7))
+    ('row 3', 'columns 0 to 6')
+    """
+    return f"{axis} {numbers[0]}" if len(numbers) == 1 else f"{axis}s {numbers[0]} to {numbers[-1]}"

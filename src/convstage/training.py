@@ -11,8 +11,7 @@ the leading one prepares, writes and evaluates, and the others are told by it wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ import torch
 
 from .audit import Audit, audit
 from .audit.show import summary
-from .averaging import averaged
-from .checkpoint import State, restore
+from .checkpoint import restore
+from .computing import device, quiet_torch
 from .config import Config, make_config
 from .data import Dataset, choose_geometry, load_dataset, open_source, parse_size, to_audit
 from .data.formats import Source
@@ -30,17 +29,18 @@ from .distributed import ALONE, World
 from .distributed.launch import Launch, launched, world_of
 from .errors import ConfigError, DataError
 from .evaluation import calibrate_run, evaluate
-from .loop import AfterEpoch, loop
+from .loop import AfterEpoch, begin_state, loop
 from .memory import keep_memory
 from .pattern import Pattern, Plan
 from .predict import describe_model
 from .rate_finder import find_rate
-from .recipe import default_batch, default_pattern, make_optimizer
+from .recipe import default_batch, default_pattern
 from .report import write_report
 from .run import Run, check_new
 from .shifts import choose_shifts
 from .terminal import console
 from .text import count, size
+from .tracking import check, follow
 from .work import Work, begun_before, introduce_processes, new_run, reopen, share_work
 
 
@@ -149,6 +149,7 @@ class Ready:
 def prepare(data: str | Path, config: Config) -> Ready:
     """Find out what the settings leave open, and read the images."""
     device(config)
+    check(config.log)
     name, source = open_source(data, classes=config.classes, group_regex=config.group_regex)
     pattern = None if config.pattern is None else Pattern(config.pattern)
     geometry = choose_geometry(source, **wanted_geometry(config, pattern))
@@ -182,7 +183,7 @@ def begin(
     """Make the run folder: everything that `fit` and `resume` need, settings that are still to be found included."""
     search = None
     if config.find_lr:
-        with _quiet_torch(config.threads):
+        with quiet_torch(config.threads):
             search = find_rate(config, dataset, plan, device(config))
         config = config.model_copy(update={"learning_rate": search.chosen})
     run = new_run(config, dataset.stem, launch)
@@ -218,20 +219,19 @@ def fit(run: Run, dataset: Dataset, plan: Plan, after_epoch: AfterEpoch | None =
     config = make_config(**world.told(run.config["settings"] if world.leads else None))
     where = device(config, world)
     keep_memory()
-    with _quiet_torch(world.threads(config.threads)):
+    with quiet_torch(world.threads(config.threads)):
         introduce_processes(world, torch.get_num_threads(), config.batch_size or 0)
-        network = plan.build(config.seed).to(where)
-        optimizer = make_optimizer(network, config.weight_decay)
-        state = State(network, optimizer, averaged(network, config.ema) if config.ema else None)
+        state = begin_state(plan, config, where)
         if world.leads:
             restore(run, state)
-        loop(run, config, dataset, state, where, after_epoch, world)
-        if not world.leads:
-            return run
-        if config.calibrate:
-            _calibrate(run, dataset)
-        if len(dataset.rows("test")):
-            evaluate(run, dataset=dataset)
+        with follow(config.log if world.leads else (), run, config, dataset, plan, state) as log:
+            loop(run, config, dataset, state, where, log.before(after_epoch), world)
+            if not world.leads:
+                return run
+            if config.calibrate:
+                _calibrate(run, dataset)
+            if len(dataset.rows("test")):
+                log.test(evaluate(run, dataset=dataset))
     return run
 
 
@@ -248,7 +248,7 @@ def _report(run: Run, dataset: Dataset) -> Run:
     config = make_config(**run.config["settings"])
     if config.report:
         try:
-            with _quiet_torch(config.threads):
+            with quiet_torch(config.threads):
                 write_report(run, dataset)
         except (DataError, OSError) as error:
             told = f"no report: {error}\nWrite it later: convstage report {run.path}"
@@ -300,41 +300,6 @@ def wanted_geometry(config: Config, pattern: Pattern | None) -> dict[str, Any]:
         size = size or image[:2]
         channels = channels or ("colour" if image[2] == 3 else "grey")
     return {"size": size, "channels": channels, "resize": config.resize}
-
-
-def device(config: Config, world: World = ALONE) -> torch.device:
-    """Return the device that is asked for.
-
-    Raises
-    ------
-    ConfigError
-        There is no such device here, or it is none that several processes can share.
-    """
-    name = config.device
-    if name == "auto":
-        name = "cuda" if world.alone and torch.cuda.is_available() else "cpu"
-    if not world.alone and name != "cpu":
-        raise ConfigError(f"device = {name!r}: several processes train on processors.\nUse cpu, or leave it out.")
-    try:
-        where = torch.device(name)
-        torch.zeros(1, device=where).item()  # there are devices that hold no values
-    except (RuntimeError, AssertionError) as error:
-        # For a name that it does not know, torch lists all of its dozens; that helps nobody.
-        reason = "" if "Expected one of" in str(error) else f": {str(error).splitlines()[0]}"
-        raise ConfigError(f"device = {name!r} cannot be used here{reason}.\nUse cpu, cuda or auto.") from None
-    return where
-
-
-@contextmanager
-def _quiet_torch(threads: int | None) -> Iterator[None]:
-    """Leave torch's random state and number of threads as they were."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 __all__ = ["begin", "fit", "introduce", "prepare", "resume", "train"]

@@ -1,4 +1,7 @@
-"""Every command, end to end as a user runs it: in its own process, with exit code, stdout and stderr."""
+"""Every command, end to end as a user runs it: in its own process, with exit code, stdout and stderr.
+
+Two begin from nothing, in an interpreter of their own; the others are forks, see `support.forking`.
+"""
 
 import json
 import os
@@ -15,15 +18,15 @@ from convstage.stage import active
 PATTERN = "INPUT -> CONV(4) -> RELU -> POOL -> FC(8) -> RELU -> CLASSIFIER"
 
 
-def convstage(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
+def from_nothing(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "convstage", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, check=False)
 
 
-def test_from_a_folder_to_a_prediction(tmp_path, make_folder):
+def test_from_a_folder_to_a_prediction(convstage, tmp_path, make_folder):
     folder = make_folder(tmp_path / "x rays", {"0 healthy": 14, "1 corona": 14})
     (tmp_path / "run.yaml").write_text("epochs: 12\nlearning-rate: 0.01\naugment: false\n")
-    trained = convstage("train", folder, "-p", PATTERN, "-c", "run.yaml", "-n", "first", cwd=tmp_path)
+    trained = from_nothing("train", folder, "-p", PATTERN, "-c", "run.yaml", "-n", "first", cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert "28 images of" in trained.stderr
     assert "epoch  12/12" in trained.stderr
@@ -72,7 +75,9 @@ def test_from_a_folder_to_a_prediction(tmp_path, make_folder):
         ),
     ],
 )
-def test_mistakes_end_with_code_2_a_message_and_nothing_half_written(tmp_path, make_folder, arguments, message):
+def test_mistakes_end_with_code_2_a_message_and_nothing_half_written(
+    convstage, tmp_path, make_folder, arguments, message
+):
     make_folder(tmp_path / "good", {"a": 5, "b": 5})
     make_folder(tmp_path / "one", {"a": 5})
     make_folder(tmp_path / "tiny", {"a": 5, "b": 1})
@@ -89,7 +94,9 @@ def test_mistakes_end_with_code_2_a_message_and_nothing_half_written(tmp_path, m
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_named_file_that_cannot_be_read_is_an_error_one_in_a_folder_is_listed(trained, tmp_path, make_folder):
+def test_a_named_file_that_cannot_be_read_is_an_error_one_in_a_folder_is_listed(
+    convstage, trained, tmp_path, make_folder
+):
     folder = make_folder(tmp_path / "mixed", {"0-healthy": 2})
     bad = folder / "0-healthy/bad.png"
     bad.write_bytes(b"")
@@ -101,47 +108,35 @@ def test_a_named_file_that_cannot_be_read_is_an_error_one_in_a_folder_is_listed(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_training_saves_and_says_how_to_go_on(tmp_path, make_folder, number):
+def test_a_stopped_training_saves_and_says_how_to_go_on(convstage, tmp_path, make_folder, number):
     make_folder(tmp_path / "good", {"a": 12, "b": 12})
-    command = [
-        sys.executable,
-        "-m",
-        "convstage",
-        "train",
-        "good",
-        "-p",
-        PATTERN,
-        "-e",
-        "100000",
-        "--patience",
-        "100000",
-    ]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = ["train", "good", "-p", PATTERN, "-e", "100000", "--patience", "100000"]
+    process = convstage.start(*command, cwd=tmp_path)
     deadline = time.monotonic() + 60
     while not (tmp_path / "runs/good-1/history.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, number)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
-    assert stderr.endswith("convstage: stopped and saved.\nGo on with: convstage train --resume runs/good-1\n")
+    ended = process.wait()
+    assert ended.returncode == 128 + number
+    assert ended.stderr.endswith("convstage: stopped and saved.\nGo on with: convstage train --resume runs/good-1\n")
     assert (tmp_path / "runs/good-1/last.safetensors").exists()
 
 
-def test_info_says_what_is_active():
-    told = convstage("info")
+def test_info_says_what_is_active(convstage):
+    told = from_nothing("info")
     assert told.returncode == 0
     assert f"stage          {active().name} ({active().reason})" in told.stdout
     facts = json.loads(convstage("info", "--json").stdout)
     assert facts["threads"] >= 1
 
 
-def test_draw_writes_a_picture_and_says_where(tmp_path):
+def test_draw_writes_a_picture_and_says_where(convstage, tmp_path):
     result = convstage("draw", "INPUT -> CONV -> RELU -> POOL -> CLASSIFIER", "-o", "net.svg", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (0, "net.svg\n")
     assert (tmp_path / "net.svg").read_text().startswith("<?xml")
 
 
-def test_usage_errors_of_the_flags_end_with_code_2():
+def test_usage_errors_of_the_flags_end_with_code_2(convstage):
     result = convstage("train")
     assert result.returncode == 2
     assert "give DATA to train on, or --resume RUN." in result.stderr
@@ -156,7 +151,9 @@ def test_names_that_are_no_text_are_printed_as_escapes(monkeypatch, tmp_path):
 
     written = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
-    monkeypatch.setattr(cli, "cli", lambda **_: cli.sys.stdout.write("b\udcff → é\n"))
-    cli.main()
-    cli.sys.stdout.flush()
-    assert written.getvalue() == b"b\\udcff \\u2192 \\xe9\n"
+    monkeypatch.setattr(cli, "cli", lambda **_: sys.stdout.write("b\udcff → é\n") and None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    sys.stdout.flush()
+    assert written.getvalue() == b"b\\udcff -> \\xe9\n"

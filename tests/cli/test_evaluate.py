@@ -17,7 +17,7 @@ def test_figures_as_text_and_as_data(trained):
     assert told.stdout.startswith("6 test images of ")
     assert "AUROC of the network" in told.stdout
     data = evaluated(trained.path, "--json")
-    assert json.loads(data.stdout) == json.loads((trained.path / "metrics.json").read_text())
+    assert json.loads(data.stdout) == trained.metrics
 
 
 def test_an_operating_point(trained):

@@ -37,7 +37,7 @@ def test_ctrl_c_before_the_run_exists_ends_cleanly(where, tmp_path, make_folder,
     with pytest.raises(SystemExit) as ended:
         main()
     assert calls
-    assert ended.value.code == 1
+    assert ended.value.code == 130
     assert capsys.readouterr().err.strip() == "Aborted!"
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
     assert not list(pixel_cache.rglob(f"{TEMPORARY}*"))

@@ -1,8 +1,5 @@
 """DICOM: every step from stored values to 256 levels, and every file that is refused."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -304,7 +301,7 @@ def test_a_file_that_was_cut_off() -> None:
         assert reason(data[: int(share * len(data))]).startswith(("the image is damaged: ", "the DICOM file holds no"))
 
 
-def test_without_pydicom_the_message_says_what_to_install() -> None:
+def test_without_pydicom_the_message_says_what_to_install(convstage) -> None:
     program = (
         "import sys; sys.modules['pydicom'] = None\n"
         "from convstage.data.images import describe, open_image\n"
@@ -312,14 +309,13 @@ def test_without_pydicom_the_message_says_what_to_install() -> None:
         "    try: read(bytes(128) + b'DICM' + bytes(100))\n"
         "    except ValueError as error: print(error)\n"
     )
-    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    ended = convstage.python(program)
     message = "it is a DICOM file, which pydicom reads, and that is not installed: pip install 'convstage[dicom]'\n"
-    assert printed == message * 2
+    assert (ended.returncode, ended.stdout) == (0, message * 2), ended.stderr
 
 
-def test_pydicom_is_imported_for_dicom_files_only() -> None:
-    program = "import sys, convstage.data; sys.exit('pydicom' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], check=True)
+def test_pydicom_is_imported_for_dicom_files_only(convstage) -> None:
+    assert convstage.python("import sys, convstage.data; sys.exit('pydicom' in sys.modules)").returncode == 0
 
 
 def test_a_folder_of_dicom_files_is_a_folder_of_images(tmp_path) -> None:

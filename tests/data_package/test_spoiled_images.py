@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-import subprocess
-import sys
 import tracemalloc
 from io import BytesIO
 from pathlib import Path
@@ -72,7 +70,7 @@ def test_all_ways_in_agree(trained, tmp_path: Path) -> None:
 # ------------------------------------------------------------- nothing is printed
 
 
-def test_decoders_print_nothing(tmp_path: Path) -> None:
+def test_decoders_print_nothing(convstage, tmp_path: Path) -> None:
     whole = encoded(Image.fromarray(COLOUR), "TIFF", compression="tiff_lzw")
     files = {
         "libtiff.tif": whole[:60] + b"\xff" * 40 + whole[100:],
@@ -88,9 +86,9 @@ def test_decoders_print_nothing(tmp_path: Path) -> None:
         "for path in sys.argv[1:]:\n    try:\n        Geometry(5, 5).pixels(path)\n"
         "    except DataError as error:\n        print(pathlib.Path(path).name)\n"
     )
-    ran = subprocess.run([sys.executable, "-c", code, *map(str, tmp_path.iterdir())], capture_output=True, check=True)
-    assert ran.stderr == b""
-    assert set(ran.stdout.decode().split()) == set(files)
+    ran = convstage.python(code, *tmp_path.iterdir())
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert set(ran.stdout.split()) == set(files)
 
 
 # ------------------------------------------------------------- found by spoiling

@@ -9,6 +9,7 @@ import pytest
 import convstage
 from convstage.files import read_tensors
 from launches import Launch, digest_of, make_images
+from support.trackers import event_files, of_tensorboard
 
 # Without batch normalisation: a bias before one has no effect, so that its gradient is rounding, which Adam enlarges.
 PATTERN = "INPUT -> CONV(4) -> RELU -> POOL -> FC(8) -> RELU -> DROPOUT(0.3) -> CLASSIFIER"
@@ -31,7 +32,7 @@ def folder(tmp_path_factory, pixel_cache):
 @pytest.fixture(scope="module")
 def together(folder):
     """Return the run of two processes, and what they have printed."""
-    launch = Launch(["train", "images", *FLAGS, "--name", "two"], folder)
+    launch = Launch(["train", "images", *FLAGS, "--name", "two", "--log-to", "tensorboard"], folder)
     try:
         assert launch.wait(LIMIT) == 0, launch.output
         assert not launch.orphans()
@@ -57,6 +58,8 @@ def test_two_processes_train_what_one_does(folder, together):
     assert [row["prediction"] for row in run.predictions] == [row["prediction"] for row in alone.predictions]
     assert alone.metrics["images"] == run.metrics["images"] == 9  # each image counted once
     assert run.config["processes"] == 2
+    assert len(event_files(run)) == 1  # the leading one tells the tracker, and no other
+    assert [step for step, _ in of_tensorboard(run).figures["val/loss"]] == [1, 2, 3, 4, 5]
     assert "processes" not in alone.config
 
 

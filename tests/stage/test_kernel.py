@@ -1,8 +1,5 @@
 """The compiled kernel, for every instruction set that this machine has, against torch and float64."""
 
-import os
-import subprocess
-import sys
 import threading
 import warnings
 
@@ -352,32 +349,34 @@ def test_inference_mode_autocast_and_deepcopy():
         assert torch.allclose(network(x).float(), expected, atol=0.1)
 
 
-def run_python(code: str, **environment: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-W", "always", "-c", code]
-    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True)
+def run_python(convstage, code, **environment):
+    """Run a program that ends well, in which nothing of the kernel was used before."""
+    ended = convstage.python(f"import warnings\nwarnings.simplefilter('always')\n{code}", environment=environment)
+    assert not ended.returncode, ended.stderr
+    return ended
 
 
 @pytest.mark.parametrize("name", ISAS)
-def test_the_environment_forces_an_instruction_set(name):
+def test_the_environment_forces_an_instruction_set(convstage, name):
     code = "from convstage.stage import active; print(active().name, '|', active().reason)"
-    assert run_python(code, CONVSTAGE_ISA=name).stdout == f"compiled kernel, {name} | CONVSTAGE_ISA={name}\n"
+    assert run_python(convstage, code, CONVSTAGE_ISA=name).stdout == f"compiled kernel, {name} | CONVSTAGE_ISA={name}\n"
 
 
-def test_the_environment_turns_the_kernel_off():
+def test_the_environment_turns_the_kernel_off(convstage):
     code = "from convstage.stage import active; print(active().name, '|', active().reason)"
-    told = run_python(code, CONVSTAGE_ISA="off")
+    told = run_python(convstage, code, CONVSTAGE_ISA="off")
     assert told.stdout == "composed torch operations | CONVSTAGE_ISA=off\n"
     assert told.stderr == ""
 
 
-def test_an_instruction_set_that_is_not_here_gives_one_warning_and_the_widest():
+def test_an_instruction_set_that_is_not_here_gives_one_warning_and_the_widest(convstage):
     code = "from convstage.stage import active; print(active().name); active()"
-    told = run_python(code, CONVSTAGE_ISA="abacus")
+    told = run_python(convstage, code, CONVSTAGE_ISA="abacus")
     assert told.stdout == f"compiled kernel, {ISAS[0]}\n"
     assert told.stderr.count("UserWarning: convstage: this machine has no instruction set CONVSTAGE_ISA=abacus") == 1
 
 
-def test_without_the_library_everything_works_with_one_warning():
+def test_without_the_library_everything_works_with_one_warning(convstage):
     code = """
 from pathlib import Path
 import torch
@@ -388,7 +387,7 @@ for _ in range(2):
     print(tuple(conv_relu_pool(torch.zeros(1, 1, 4, 4), torch.zeros(2, 1, 3, 3), padding="same", pool=2).shape))
 print(active().name)
 """
-    told = run_python(code)
+    told = run_python(convstage, code)
     assert told.stdout == "(1, 2, 2, 2)\n(1, 2, 2, 2)\ncomposed torch operations\n"
     assert told.stderr.count("UserWarning: convstage: the compiled kernel was not built: there was no C++") == 1
 

@@ -1,8 +1,5 @@
 """Random stages, malformed calls, guard pages and threads: the short form of reliability/kernels*.py."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from random import Random
 
@@ -82,7 +79,15 @@ def test_a_malformed_call_that_crashes_is_told(monkeypatch, tmp_path):
     assert problems[0].startswith("call 1: the process ends with -6")
 
 
-def test_nothing_is_read_outside_of_the_inputs():
+@pytest.fixture
+def run_python(convstage):
+    """Return what runs a program, with the modules of reliability/ at hand, in a process of its own."""
+    return lambda code, *arguments: convstage.python(
+        f"import sys\nsys.path.insert(0, {str(RELIABILITY)!r})\n{code}", *arguments
+    )
+
+
+def test_nothing_is_read_outside_of_the_inputs(run_python):
     """Inputs that end, then begin, at a page without access, in a process of its own."""
     script = """
 import torch
@@ -104,12 +109,11 @@ for number in range(90):
         ops.conv_relu_pool_unpool(gradient, winner, before, *case.windows[2:])
 print("done")
 """
-    environment = os.environ | {"PYTHONPATH": str(RELIABILITY)}
-    told = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    told = run_python(script)
     assert (told.returncode, told.stdout) == (0, "done\n"), told.stderr
 
 
-def test_a_page_is_guarded():
+def test_a_page_is_guarded(run_python):
     script = """
 import ctypes, sys, torch
 from guarded import guarded
@@ -118,10 +122,8 @@ tensor = guarded(torch.arange(6.0).view(1, 2, 1, 3), at_end)
 assert tensor.flatten().tolist() == [0, 1, 2, 3, 4, 5]
 ctypes.c_float.from_address(tensor.data_ptr() + (24 if at_end else -4)).value
 """
-    environment = os.environ | {"PYTHONPATH": str(RELIABILITY)}
     for where in ("end", "beginning"):
-        command = [sys.executable, "-c", script, where]
-        assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == -11
+        assert run_python(script, where).returncode == -11
 
 
 def test_the_number_of_threads_changes_no_bit(isa):

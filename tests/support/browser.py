@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import os
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -21,6 +24,26 @@ _PIXELS = """canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   return { height: canvas.height, width: canvas.width, data: [...data] };
 }"""
+
+
+@contextmanager
+def scripts() -> Iterator[Callable[[str], Any]]:
+    """Yield what evaluates functions in an empty page of one browser.
+
+    The browser is driven from a thread of its own: the driver's event loop would keep other tests of this
+    thread from having one.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with ThreadPoolExecutor(1) as thread:
+        driver = thread.submit(lambda: sync_playwright().start()).result()
+        try:
+            browser = thread.submit(driver.chromium.launch, executable_path=CHROMIUM, args=["--no-sandbox"]).result()
+            page = thread.submit(browser.new_page).result()
+            yield lambda script: thread.submit(page.evaluate, script).result()
+            thread.submit(browser.close).result()
+        finally:
+            thread.submit(driver.stop).result()
 
 
 def until(page: Any, expression: str) -> Any:

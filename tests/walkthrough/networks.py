@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import html
-import json
-import re
-import subprocess
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +16,6 @@ from convstage.predict import Classifier
 from convstage.subject import Subject
 from convstage.walkthrough import Walk
 from convstage.walkthrough.steps import steps_of
-from support.browser import CHROMIUM
 
 PAGES = Path(convstage.__file__).parent / "pages"
 ACTIVATIONS = [name for name, kind in LAYERS.items() if isinstance(kind, Activation)]
@@ -95,27 +87,3 @@ def some_cells(walk: Walk, each: int, seed: int = 0) -> list[tuple[str, tuple[in
         inner = [tuple(int(random.integers(0, n)) for n in step.shape) for _ in range(each - 2)]
         cells += [(name, cell) for cell in dict.fromkeys([*corners, *inner])]
     return cells
-
-
-def run_script(expression: str, given: Any) -> Any:
-    """Return what an expression over the names of the page's arithmetic gives for `given`, in the browser."""
-    source = (PAGES / "walk_arithmetic.js").read_text()
-    told = json.dumps(given).replace("<", "\\u003c")
-    script = f"((given) => {{\n{source}\nreturn {expression};\n}})({told})"
-    shown = f"document.querySelector('pre').textContent = JSON.stringify({script});"
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        page = Path(folder) / "page.html"
-        page.write_text(f'<!doctype html><meta charset="utf-8"><pre></pre><script>{shown}</script>')
-        options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}", "--dump-dom"]
-        done = subprocess.run(
-            [CHROMIUM, *options, page.as_uri()], capture_output=True, text=True, timeout=60, check=True
-        )
-    (result,) = re.findall("<pre>(.+?)</pre>", done.stdout, re.DOTALL)
-    return json.loads(html.unescape(result))
-
-
-def explained_by_script(data: dict[str, Any], cells: Sequence[tuple[str, tuple[int, ...]]]) -> list[str]:
-    """Return the receipts of some cells as the page's script writes them."""
-    asks = "(() => { const net = new Network(given.data);"
-    each = "return given.cells.map(([name, cell]) => net.explain(net.index(name), cell)); })()"
-    return list(run_script(asks + each, {"data": data, "cells": cells}))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..distributed.place import refuse_several
-from ..errors import ConvstageError, TrainingStopped
+from ..shell import read_by_somebody, run
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 #: Command -> one line for `convstage --help`, which imports none of them.
 COMMANDS = {
@@ -22,6 +24,7 @@ COMMANDS = {
     "features": "What the filters of a trained network have learned to see.",
     "serve": "The explorer: a page in the browser, and the HTTP API behind it.",
     "report": "A run as one page for people who were not there, and its model card.",
+    "export": "A run as one ONNX file with its preprocessing, checked against the run.",
     "predict": "Class names and probabilities for images.",
     "audit": "What may mislead in labelled images: duplicates, leaks, shortcuts.",
     "phantom": "Synthetic chest radiographs, with the mask of every lesion.",
@@ -30,6 +33,7 @@ COMMANDS = {
     "summary": "Account for every layer of a pattern, or list a family.",
     "draw": "Draw the architecture of a pattern as a picture.",
     "bench": "How fast a network is on this machine, against plain torch.",
+    "completion": "What a shell needs to complete commands, options and paths.",
     "info": "Versions, threads, and which implementation of the stage is active.",
 }
 
@@ -47,6 +51,21 @@ class Commands(click.Group):
             refuse_several(cmd_name)  # only training shares its work among processes
         command: click.Command = import_module(f".{cmd_name}", __name__).command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        # Imports none of them either: a shell asks at every press of the key.
+        named = [CompletionItem(name, help=line) for name, line in COMMANDS.items() if name.startswith(incomplete)]
+        return named + click.Command.shell_complete(self, ctx, incomplete)
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with read_by_somebody():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with read_by_somebody():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -67,15 +86,4 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; our own errors are printed without a traceback, with exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        # Names of files and classes need not be text that a terminal can show.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        cli(prog_name="convstage")
-    except TrainingStopped as stopped:
-        click.echo(f"convstage: {stopped}", err=True)
-        sys.exit(128 + stopped.signal)
-    except ConvstageError as error:
-        click.echo(f"convstage: {error}", err=True)
-        sys.exit(2)
+    run(cli)

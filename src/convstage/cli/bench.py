@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import ConfigError, DataError
+from .completion import FILE, FOLDER
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -17,7 +17,7 @@ PATTERN = "INPUT -> [CONV(32|64) -> RELU -> POOL]*2 -> FC(128) -> RELU -> CLASSI
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, type=FOLDER)
 @click.option("-p", "--pattern", help=f"A pattern instead of a run's network. [{PATTERN}]")
 @click.option("--image", metavar="HxWxC", help="Image size, where the pattern does not say it. [28x28x1]")
 @click.option("--classes", type=click.IntRange(1), help="Number of classes, where the pattern does not say it. [10]")
@@ -26,7 +26,10 @@ PATTERN = "INPUT -> [CONV(32|64) -> RELU -> POOL]*2 -> FC(128) -> RELU -> CLASSI
 )
 @click.option("--seconds", default=2.0, metavar="X", help="About how long each side works at each task. [2]")
 @click.option("--stages", is_flag=True, help="Every stage by itself, too.")
-@click.option("--json", "json_file", metavar="FILE", help="Write it as data; - for standard output, instead of tables.")
+@click.option(
+    "--json", "json_file", is_flag=False, flag_value="-", metavar="[FILE]", type=FILE,
+    help="Print it as data instead of tables, or write it into FILE, too.",
+)  # fmt: skip
 def command(
     run: str | None,
     pattern: str | None,
@@ -43,8 +46,9 @@ def command(
     layer by layer in plain torch. The two take turns.
     """
     from ..bench import bench
-    from ..files import write_text
+    from ..files import write_json
     from ..show_bench import show_bench
+    from ..terminal import show_json
 
     given = {"--pattern": pattern, "--image": image, "--classes": classes}
     if run is not None:
@@ -55,14 +59,13 @@ def command(
     else:
         network, usual = _of_pattern(pattern or PATTERN, image, classes)
     result = bench(network, batch or usual, seconds, stages)
-    text = json.dumps(result, indent=1, ensure_ascii=False)
     if json_file == "-":
-        click.echo(text)
+        show_json(result)
         return
     show_bench(result)
     if json_file:
         try:
-            write_text(json_file, text + "\n")
+            write_json(json_file, result)
         except OSError as error:
             raise DataError(f"{json_file} cannot be written: {error.strerror}.") from None
         click.echo(f"as data: {json_file}")

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from ..errors import ConfigError
+from .completion import DATA, FILE, FOLDER
 from .train import given, options, refuse_with_resume
 
 
 @click.command(params=options("pattern", "report"))
 @click.argument("patterns", nargs=-1, metavar="PATTERN…")
 @click.option(
-    "-d", "--data", metavar="DATA", help="What all are trained on: a folder, a file or a sample, as in train."
+    "-d",
+    "--data",
+    metavar="DATA",
+    type=DATA,
+    help="What all are trained on: a folder, a file or a sample, as in train.",
 )
 @click.option(
     "--baseline", "baselines", multiple=True, metavar="NAME", help="Hand-made features beside them: hog or pixels."
 )
 @click.option("--seeds", type=int, metavar="N", help="Train each N times, with other weights and another split. [1]")
-@click.option("-c", "--config", "file", metavar="FILE", help="YAML file of settings; flags overrule it.")
-@click.option("--resume", "folder", metavar="FOLDER", help="Go on with an interrupted comparison.")
+@click.option("-c", "--config", "file", metavar="FILE", type=FILE, help="YAML file of settings; flags overrule it.")
+@click.option("--resume", "folder", metavar="FOLDER", type=FOLDER, help="Go on with an interrupted comparison.")
 @click.option("--json", "as_json", is_flag=True, help="Print the folder and the figures as data.")
 def command(
     patterns: tuple[str, ...],
@@ -54,6 +58,7 @@ def command(
 
     from ..comparison import compare, resume
     from ..show_comparison import show_comparison
+    from ..terminal import show_json
 
     if folder is not None:
         result = resume(folder)
@@ -62,7 +67,7 @@ def command(
             patterns, str(data), baseline=baselines, seeds=1 if seeds is None else seeds, config=file, **settings
         )
     if as_json:
-        click.echo(json.dumps({"folder": str(result.path), **result.metrics}, indent=1, ensure_ascii=False))
+        show_json({"folder": str(result.path), **result.metrics})
         return
     show_comparison(result.metrics)
     click.echo(f"folder: {result.path}")

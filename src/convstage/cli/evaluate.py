@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import click
+
+from .completion import DATA, FOLDER
 
 
 @click.command()
-@click.argument("run")
-@click.argument("data", required=False)
+@click.argument("run", type=FOLDER)
+@click.argument("data", required=False, type=DATA)
 @click.option("--part", type=click.Choice(["train", "val", "test"]), help="Which part of the images. [test]")
 @click.option("--classes", metavar="NAMES", help="These classes of DATA only, separated by commas.")
 @click.option("--group-regex", metavar="REGEX", help="What of the names in DATA is an image's group.")
@@ -37,6 +37,7 @@ def command(
     """
     from ..evaluation import evaluate
     from ..show import show_metrics
+    from ..terminal import show_json
     from ..text import names
 
     metrics = evaluate(
@@ -51,6 +52,6 @@ def command(
         positive=positive,
     )
     if as_json:
-        click.echo(json.dumps(metrics, indent=1, ensure_ascii=False))
+        show_json(metrics)
     else:
         show_metrics(metrics)

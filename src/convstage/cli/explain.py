@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import DataError
+from .completion import FILE, FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run")
-@click.argument("image")
-@click.option("-o", "--out", metavar="FOLDER", help="Where page and pictures go. [RUN/explanations/IMAGE]")
+@click.argument("run", type=FOLDER)
+@click.argument("image", type=FILE)
+@click.option("-o", "--out", metavar="FOLDER", type=FOLDER, help="Where page and pictures go. [RUN/explanations/IMAGE]")
 @click.option("--target", metavar="CLASS", help="The class that the evidence is for. [the predicted one]")
 @click.option("--method", "methods", multiple=True, metavar="NAME", help="Evidence by this method only; repeatable.")
 @click.option(
@@ -57,6 +57,7 @@ def command(
     convstage explain runs/digits-1 seven.png
     convstage explain runs/digits-1 seven.png --cell stage1.pool:3,4,0 --cell softmax:7
     """
+    from ..terminal import show_json
     from ..walkthrough import walk
     from ..walkthrough.kinds import parse_cell
 
@@ -65,7 +66,7 @@ def command(
     numbers = [walked.cell_dict(*cell) for cell in asked]
     if asked and out is None:
         if as_json:
-            click.echo(_json({**walked.to_dict(), "cells": numbers}))
+            show_json({**walked.to_dict(), "cells": numbers})
         else:
             click.echo("\n\n".join(walked.explain(*cell, terms=terms) for cell in asked))
         return
@@ -75,7 +76,7 @@ def command(
     except OSError as error:
         raise DataError(f"{error.filename or out} cannot be written: {error.strerror}.") from None
     if as_json:
-        click.echo(_json({**_data(walked, grades), "cells": numbers, "files": [str(file) for file in files]}))
+        show_json({**_data(walked, grades), "cells": numbers, "files": [str(file) for file in files]})
     else:
         _show(walked, grades)
         for cell in asked:
@@ -116,7 +117,3 @@ def _data(walked: Walk, grades: Sequence[Grade | None] | None) -> dict[str, Any]
     ]
     marks = {} if grades is None else {"grades": [grade and grade.to_dict() for grade in grades]}
     return {**walked.to_dict(), "evidence": evidence, **marks}
-
-
-def _json(data: dict[str, Any]) -> str:
-    return json.dumps(data, indent=1, ensure_ascii=False)

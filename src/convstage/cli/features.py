@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from ..errors import ConfigError, RunError
+from .completion import FOLDER
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", type=FOLDER)
 @click.option(
     "--part",
     type=click.Choice(["train", "val", "test"]),
@@ -24,7 +24,7 @@ from ..errors import ConfigError, RunError
 @click.option("--layer", "layers", multiple=True, metavar="NAME", help="This layer only; may be given again. [all]")
 @click.option("--no-synthesis", is_flag=True, help="Make no images that excite the filters.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the noise that these begin as.")
-@click.option("-o", "--out", metavar="FOLDER", help="Where the files go. [RUN/features]")
+@click.option("-o", "--out", metavar="FOLDER", type=FOLDER, help="Where the files go. [RUN/features]")
 @click.option("--json", "as_json", is_flag=True, help="The same as data.")
 def command(
     run: str,
@@ -52,6 +52,7 @@ def command(
     from ..files import write_json
     from ..learned import features
     from ..learned.show import show_features
+    from ..terminal import show_json
 
     found = features(
         run,
@@ -71,7 +72,7 @@ def command(
     except OSError as error:
         raise RunError(f"{folder} cannot be written: {error.strerror}.\nGive another folder with --out.") from None
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
+        show_json(found.to_dict())
     else:
         show_features(found)
         click.echo(f"page: {page}")

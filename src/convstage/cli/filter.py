@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import click
 
 from ..errors import ConfigError
+from .completion import FILE, PICTURE
 
 
 def numbers(*words: str, both: bool = False) -> Callable[[click.Context, click.Parameter, str | None], Any]:
@@ -37,7 +37,7 @@ def numbers(*words: str, both: bool = False) -> Callable[[click.Context, click.P
 
 
 @click.command()
-@click.argument("image")
+@click.argument("image", type=PICTURE)
 @click.option(
     "-k", "--kernel", "kernels", multiple=True, metavar="FILTER", help="A name or rows of numbers; repeatable."
 )
@@ -68,7 +68,9 @@ def numbers(*words: str, both: bool = False) -> Callable[[click.Context, click.P
     help="How this cell of the last map came about; from 0.",
 )
 @click.option("--matrix", is_flag=True, help="The convolution written out as the matrix that it is.")
-@click.option("-o", "--output", metavar="FILE", help="Where to draw it: .png, .svg or .pdf. [here, IMAGE-FILTER.png]")
+@click.option(
+    "-o", "--output", metavar="FILE", type=FILE, help="Where to draw it: .png, .svg or .pdf. [here, IMAGE-FILTER.png]"
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as data; drawn only with -o.")
 def command(
     image: str,
@@ -101,6 +103,7 @@ def command(
     from ..filters.draw import draw
     from ..filters.show import show
     from ..filters.values import MAX_PIXELS
+    from ..terminal import show_json
 
     chosen = [*kernels, *(KERNELS if gallery else ())]
     if not chosen:
@@ -119,7 +122,7 @@ def command(
     path = draw(filtered, turned, proof, cell, path=output) if output is not None or not as_json else None
     if as_json:
         data = {"filters": [one.to_dict() for one in [*filtered, turned] if one is not None]}
-        click.echo(json.dumps(data | ({"matrix": proof.to_dict()} if proof else {}), indent=1, ensure_ascii=False))
+        show_json(data | ({"matrix": proof.to_dict()} if proof else {}))
     else:
         show(filtered, turned, proof, cell)
     if path is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 
@@ -14,12 +12,13 @@ def command(as_json: bool) -> None:
     from ..data.cache import cache_folder
     from ..run import environment
     from ..stage import active
+    from ..terminal import show_json
 
     facts = environment()
     facts["stage_reason"] = active().reason
     facts["cache"] = str(cache_folder())
     if as_json:
-        click.echo(json.dumps(facts, indent=1))
+        show_json(facts)
         return
     versions = facts.pop("versions")
     for name, value in {**versions, **facts}.items():

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
 from ..errors import DataError
+from .completion import FILE
 
 
 @click.command()
-@click.argument("run")
-@click.argument("images", nargs=-1, required=True, metavar="FILE|DIR…")
-@click.option("--csv", "csv_file", metavar="FILE", help="Write a table instead; - for standard output.")
+@click.argument("run", type=FILE)
+@click.argument("images", nargs=-1, required=True, metavar="FILE|DIR…", type=FILE)
+@click.option("--csv", "csv_file", metavar="FILE", type=FILE, help="Write a table instead; - for standard output.")
 @click.option("--json", "as_json", is_flag=True, help="The same as data.")
 @click.option("--device", default="cpu", metavar="TEXT", help="Where to compute. [cpu]")
 def command(run: str, images: tuple[str, ...], csv_file: str | None, as_json: bool, device: str) -> None:
-    """Print what the network of RUN says of each image.
+    """Print what the network of RUN, a run folder or an ONNX file made from one, says of each image.
 
     Of a folder, all images are taken; files in it that cannot be read are listed and passed
     over. A file that is named and cannot be read is an error.
     """
-    from ..files import write_text
+    from ..files import csv_text, write_text
     from ..predict import load, predict_files
-    from ..run import csv_text
+    from ..terminal import show_json
 
     named = [Path(image) for image in images]
     classifier = load(run, device)
@@ -37,7 +37,7 @@ def command(run: str, images: tuple[str, ...], csv_file: str | None, as_json: bo
             {"image": str(path), "class": p.label, "probability": p.probability, "probabilities": p.probabilities}
             for path, p in found
         ]
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        show_json(rows)
     elif csv_file:
         header = ["image", "prediction", "probability", *(f"p({name})" for name in classifier.classes)]
         table = [[path, p.label, p.probability, *p.probabilities.values()] for path, p in found]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import click
 
 from ..errors import DataError
+from .completion import FILE, FOLDER
 
 
 @click.command()
-@click.argument("run")
-@click.option("-o", "--output", metavar="FILE", help="Write the page there, and no model card. [report.html in RUN]")
+@click.argument("run", type=FOLDER)
+@click.option(
+    "-o", "--output", metavar="FILE", type=FILE, help="Write the page there, and no model card. [report.html in RUN]"
+)
 @click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
 def command(run: str, output: str | None, show: bool) -> None:
     """Write the report of RUN anew: report.html, one page that needs no other file, and CARD.md, a model card.

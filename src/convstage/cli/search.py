@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 import click
 
 from ..errors import ConfigError
+from .completion import FILE, FOLDER
 from .summary import words_and_ranges
 from .train import given, options, refuse_with_resume
 
@@ -45,9 +45,13 @@ _OWN = ("trials", "workers", "timeout", "heartbeat", "storage", "threads")
     help="Data base that workers share: postgresql://USER@HOST/NAME, sqlite:///FILE. [a file in the search's folder]",
 )  # fmt: skip
 @click.option("--heartbeat", type=int, metavar="S", help="Seconds between two signs of life of a worker. [30]")
-@click.option("-c", "--config", "file", metavar="FILE", help="YAML file of settings; flags overrule it.")
-@click.option("--resume", "folder", metavar="FOLDER", help="Go on with a search, or join it on its machine.")
-@click.option("--show", "shown", metavar="FOLDER|URL", help="Print the leaderboard as it stands, and train nothing.")
+@click.option("-c", "--config", "file", metavar="FILE", type=FILE, help="YAML file of settings; flags overrule it.")
+@click.option(
+    "--resume", "folder", metavar="FOLDER", type=FOLDER, help="Go on with a search, or join it on its machine."
+)
+@click.option(
+    "--show", "shown", metavar="FOLDER|URL", type=FOLDER, help="Print the leaderboard as it stands, and train nothing."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the folder and the leaderboard as data.")
 def command(
     words: tuple[str, ...],
@@ -115,10 +119,11 @@ def command(
 def _tell(path: Any, storage: str | None, as_json: bool) -> None:
     """Print what stands in a folder."""
     from ..search.look import look
+    from ..terminal import show_json
 
     found = look(path, storage)
     if as_json:
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        show_json(found)
         return
     from ..search.show import show_leaderboard
 
@@ -135,10 +140,11 @@ def _show(where: str, name: str | None, storage: str | None, as_json: bool) -> N
         _tell(where, storage, as_json)
         return
     from ..search.look import look_into
+    from ..terminal import show_json
 
     found = look_into(where, name)
     if as_json:
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        show_json(found)
         return
     from ..search.show import show_leaderboard
 

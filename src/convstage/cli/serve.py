@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from .completion import FOLDER
+
 
 @click.command()
-@click.argument("run")
+@click.argument("run", type=FOLDER)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, metavar="N", help="0 takes a free one. [8000]")
 @click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="The address to listen on. [127.0.0.1]")
 @click.option(

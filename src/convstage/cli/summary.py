@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import click
@@ -11,7 +10,7 @@ from ..errors import ConfigError
 from ..pattern import Pattern, Plan
 from ..pattern.pattern import image_shape
 from ..pattern.show import family_table, plan_members
-from ..terminal import output
+from ..terminal import output, show_json
 
 #: What is assumed when neither the pattern nor a flag says it.
 IMAGE, CLASSES = "28x28x1", 10
@@ -41,7 +40,7 @@ def command(words: tuple[str, ...], image: str | None, classes: int | None, as_j
             if not any(member.plan for member in members):
                 planned(members[0].pattern, image, classes)  # raises: what is wrong with it is wrong with all
             if as_json:
-                click.echo(json.dumps([member.to_dict() for member in members], indent=1, ensure_ascii=False))
+                show_json([member.to_dict() for member in members])
             else:
                 output().print(family_table(members))
             return
@@ -50,7 +49,7 @@ def command(words: tuple[str, ...], image: str | None, classes: int | None, as_j
         raise ConfigError(f"the pattern has no free letter {' or '.join(ranges)}.")
     plan = planned(parsed, image, classes)
     if as_json:
-        click.echo(json.dumps(plan.to_dict(), indent=1, ensure_ascii=False))
+        show_json(plan.to_dict())
     else:
         output().print(plan)
 

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import click
+from click.shell_completion import CompletionItem
+from click.types import StringParamType
 from pydantic.fields import FieldInfo
 
 from ..config import Config
 from ..distributed import leads
 from ..errors import ConfigError
+from .completion import DATA, FILE, FOLDER, Place
 
+#: Settings that are places, which a shell completes.
+_PLACES = {"out": FOLDER, "split_file": FILE}
 _SHORT = {"pattern": "-p", "epochs": "-e", "batch_size": "-b", "name": "-n", "out": "-o"}
+
+
+class Listed(StringParamType):
+    """One or more of some names, separated by commas; `convstage.config` says which of them are none."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        before, comma, begun = incomplete.rpartition(",")
+        return [CompletionItem(f"{before}{comma}{name}") for name in self.names if name.startswith(begun)]
+
+
+def _joined(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str | None:  # noqa: ARG001
+    """Return what several flags have given as one text; None when there was none."""
+    return ",".join(value) or None
 
 
 def _option(name: str, field: FieldInfo) -> click.Option:
@@ -20,15 +41,21 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     flag = f"--{name.replace('_', '-')}"
     kinds = [kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not type(None)]
     help_text = f"{field.description}" + (
-        "" if field.default is None or isinstance(field.default, bool) else f" [{field.default}]"
+        "" if field.default in (None, ()) or isinstance(field.default, bool) else f" [{field.default}]"
     )
+    if get_origin(field.annotation) is tuple:
+        # Two spellings: torchrun takes --log for the beginning of its own --log-dir, wherever it stands.
+        spellings = [flag, f"{flag}-to", name]
+        names = Listed(get_args(kinds[0]))
+        return click.Option(spellings, type=names, multiple=True, callback=_joined, metavar="NAME", help=help_text)
     if kinds[0] is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help=help_text)
     if get_origin(field.annotation) is Literal:
         return click.Option([flag, name], type=click.Choice(kinds), default=None, help=help_text)
     metavar = {int: "N", float: "X", str: "TEXT"}[kinds[0]]
-    names = [flag, name, *([_SHORT[name]] if name in _SHORT else [])]
-    return click.Option(names, type=kinds[0], default=None, metavar=metavar, help=help_text)
+    spellings = [flag, name, *([_SHORT[name]] if name in _SHORT else [])]
+    kind: Place | type = _PLACES.get(name, kinds[0])
+    return click.Option(spellings, type=kind, default=None, metavar=metavar, help=help_text)
 
 
 def options(*without: str) -> list[click.Parameter]:
@@ -49,9 +76,9 @@ def refuse_with_resume(data: str | None, file: str | None, settings: dict[str, A
 
 
 @click.command(params=options())
-@click.argument("data", required=False)
-@click.option("-c", "--config", "file", metavar="FILE", help="YAML file of settings; flags overrule it.")
-@click.option("--resume", "run", metavar="RUN", help="Go on with an interrupted run.")
+@click.argument("data", required=False, type=DATA)
+@click.option("-c", "--config", "file", metavar="FILE", type=FILE, help="YAML file of settings; flags overrule it.")
+@click.option("--resume", "run", metavar="RUN", type=FOLDER, help="Go on with an interrupted run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run folder and its figures as data.")
 def command(data: str | None, file: str | None, run: str | None, as_json: bool, **flags: Any) -> None:
     """Train a network on DATA, then evaluate it on the images set aside.
@@ -69,6 +96,7 @@ def command(data: str | None, file: str | None, run: str | None, as_json: bool, 
         raise click.UsageError("give DATA to train on, or --resume RUN.")
 
     from ..show import show_metrics
+    from ..terminal import show_json
     from ..training import resume, train
 
     result = resume(run) if run is not None else train(str(data), config=file, **settings)
@@ -76,7 +104,7 @@ def command(data: str | None, file: str | None, run: str | None, as_json: bool, 
         return  # the first of several processes says it
     metrics = result.metrics if result.has_metrics else None
     if as_json:
-        click.echo(json.dumps({"run": str(result.path), "metrics": metrics}, indent=1, ensure_ascii=False))
+        show_json({"run": str(result.path), "metrics": metrics})
         return
     if metrics:
         show_metrics(metrics)

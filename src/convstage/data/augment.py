@@ -7,11 +7,11 @@ that a batch is a function of the seed and its position alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 Flip = Literal["none", "horizontal", "vertical", "both"]
 
@@ -53,6 +53,9 @@ class Augmentation:
         part, of : slice and int, optional
             Which images of a batch of how many `x` is; they come out as they would in the whole batch.
         """
+        import torch
+        from torch.nn import functional as F
+
         n, _, height, width = x.shape
         part, of = (slice(0, n), n) if part is None else (part, of)
 
@@ -73,6 +76,8 @@ class Augmentation:
         return x
 
     def _mirrors(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        import torch
+
         x, y = (1.0 - 2 * torch.randint(0, 2, (2, n), generator=generator)).unbind()
         one = torch.ones(n)
         return (x if self.flip in ("horizontal", "both") else one), (y if self.flip in ("vertical", "both") else one)
@@ -85,6 +90,8 @@ def _affine_grid(theta: Tensor, height: int, width: int) -> Tensor:
     does; torch multiplies a matrix with every place, which takes longer than to look the
     pixels up.
     """
+    import torch
+
     n = len(theta)
     across, down = (torch.linspace(-1, 1, side) * (side - 1) / side for side in (width, height))
     columns = across[:, None] * theta[:, None, 0]

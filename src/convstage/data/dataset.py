@@ -57,6 +57,8 @@ class Dataset:
         What a reader of the results should know of the data: copies, images left out.
     geometry, standardisation
         How images become network input.
+    weights : ndarray of float, shape (n,), optional
+        What each image's loss is multiplied by; of the training images the mean is 1.
     """
 
     source: str
@@ -71,6 +73,7 @@ class Dataset:
     notes: list[str]
     geometry: Geometry
     standardisation: Standardisation
+    weights: npt.NDArray[np.float64] | None = None
 
     def rows(self, part: str) -> npt.NDArray[np.int64]:
         """Return the row numbers of a part."""

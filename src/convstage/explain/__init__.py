@@ -109,11 +109,13 @@ def all_evidence(
 
 
 def _both(run: str | Path | Run | Classifier, image: ImageLike | Subject) -> tuple[Classifier, Subject]:
+    if isinstance(run, str | Path):
+        run = Run.open(run)
     classifier = run if isinstance(run, Classifier) else load(run)
     if isinstance(image, Subject):
         return classifier, image
-    if not isinstance(run, Classifier):
-        return classifier, find_subject(run if isinstance(run, Run) else Run.open(run), classifier, image)
+    if isinstance(run, Run):
+        return classifier, find_subject(run, classifier, image)
     if isinstance(image, str | Path) and not Path(image).is_file():
         raise DataError(f"{image} is no file.\nGive an image file; the name of a run's image needs the run.")
     name = str(image) if isinstance(image, str | Path) else "image"

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from ..errors import ConfigError
 from ..pattern import Plan
 from ..text import size
+from .attribution import captum
 from .question import Question
 from .result import Found
 
@@ -56,14 +57,12 @@ def grad_cam(question: Question) -> Found:
     ConfigError
         The network has no convolution.
     """
-    from captum.attr import LayerGradCam
-
     chosen = choose_layer(question.classifier.plan)
 
     def score(x_nchw: Tensor) -> Tensor:
         return question.score_tensor(question.network(x_nchw))
 
-    method: Any = LayerGradCam(score, question.network.get_submodule(chosen.name))
+    method: Any = captum().LayerGradCam(score, question.network.get_submodule(chosen.name))
     x_nchw = question.x_nchw.clone().requires_grad_()
     cells = method.attribute(x_nchw, relu_attributions=True).detach().double()
     map_hw = F.interpolate(cells, question.size, mode="bilinear", align_corners=False)[0, 0].cpu().numpy()

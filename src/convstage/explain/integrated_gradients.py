@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from .attribution import captum
 from .question import Question, why_flat
 from .result import Found
 
@@ -33,12 +34,11 @@ def integrated_gradients(question: Question) -> Found:
     steps : int
         Points of the numerical integral.
     """
-    from captum.attr import IntegratedGradients
 
     def score(x_nchw: Tensor) -> Tensor:
         return question.score_tensor(question.network(x_nchw))
 
-    method: Any = IntegratedGradients(score)
+    method: Any = captum().IntegratedGradients(score)
     shares = method.attribute(
         question.x_nchw,
         baselines=question.reference_nchw,

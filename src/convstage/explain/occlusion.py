@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..text import size
+from .attribution import captum
 from .question import Question
 from .result import Found
 
@@ -30,8 +31,6 @@ def occlusion(question: Question) -> Found:
     largest_fall : float
         The most that the score loses under one window.
     """
-    from captum.attr import Occlusion
-
     height, width = question.size
     window = max(1, round(height * WINDOW)), max(1, round(width * WINDOW))
     stride = max(1, round(window[0] * STEP)), max(1, round(window[1] * STEP))
@@ -42,7 +41,7 @@ def occlusion(question: Question) -> Found:
         falls.append(question.score - float(scores.min()))
         return torch.from_numpy(scores)
 
-    method: Any = Occlusion(score)
+    method: Any = captum().Occlusion(score)
     map_hw = method.attribute(
         question.x_nchw,
         sliding_window_shapes=(question.x_nchw.shape[1], *window),

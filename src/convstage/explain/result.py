@@ -12,10 +12,9 @@ import numpy.typing as npt
 
 from ..pages import named
 from ..pictures import Picture, Scale, as_picture, data_uri, enlarged_to, overlay, png
+from ..text import shown
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
-
     from .question import Question
 
 Floats = npt.NDArray[np.float64]
@@ -54,7 +53,7 @@ class Found:
         return float(np.ptp(self.map_hw)) <= self.rounding
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evidence:
     """What in an image speaks for a class and what against it, by one method.
 
@@ -156,11 +155,14 @@ class Evidence:
         against = " against the mean of the others" if self.contrast else ""
         return f"probability {self.probability:.1%}, a score of {self.score:+.3f}{against}"
 
-    def _repr_html_(self) -> Markup:
+    def __repr__(self) -> str:
+        return shown(f"<Evidence for {self.target} in {self.question.subject.name} by {self.method}: {self.asked}>")
+
+    def _repr_html_(self) -> str:
         from markupsafe import Markup
 
         said = " ".join([*([self.reason] if self.flat else []), *self.notes])
-        return Markup(
+        html = Markup(
             '<figure><img src="{}" alt="{}" style="image-rendering: pixelated; max-width: 100%">'
             "<figcaption><b>{}</b> for {}: {}. {}</figcaption></figure>"
         ).format(
@@ -171,6 +173,7 @@ class Evidence:
             self.asked,
             named(said),
         )
+        return shown(html)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from ..sizes import Padding, Pair, Window
 from ..stage.receipt import Cell, PoolReceipt, Receipt, pool_receipt, receipt
 from ..stage.reference import POOLINGS, CrossCorrelation, activate, cross_correlate, pool_window
-from ..text import size
+from ..text import shown, size
 from .kernels import Kernel
 from .values import Array, Levels, Values, read_values
 
@@ -42,7 +42,7 @@ class Pooling:
         return f"windows of {size(self.window.size)}, {_stride(self.window)}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Filtered:
     """An image, a filter, and the maps that come of it.
 
@@ -144,6 +144,10 @@ class Filtered:
             "maps": [{"step": step, "size": list(map_hw.shape), "values": map_hw.tolist()}
                      for step, map_hw in self.steps.items()],
         }  # fmt: skip
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{step} {size(map_hw.shape)}" for step, map_hw in self.steps.items())
+        return shown(f"<Filtered {self.image.name} by {self.kernel.name}: {sizes}>")
 
     def _repr_png_(self) -> bytes:
         """Show the sheet in a notebook."""

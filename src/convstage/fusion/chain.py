@@ -30,11 +30,12 @@ class Pooling(NamedTuple):
         fits = high >= self.size[0] and wide >= self.size[1]
         return self.padding == (0, 0) and fits and not (self.rounds_up and any(over))
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def of(self, x: Tensor) -> Tensor:
+        """Return the pooled maps; by a name, since the compiler of torch 2.10 cannot call a named tuple."""
         return F.max_pool2d(x, self.size, self.stride, self.padding, ceil_mode=self.rounds_up)
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: the compiler of torch 2.10 does not see the fields of one that is
 class Chain:
     """Layers that follow one another; what a function does has no module.
 
@@ -79,7 +80,7 @@ class Chain:
             pool=pool.size if inside and pool else None,
             pool_stride=pool.stride if inside and pool else None,
         )
-        return y if pool is None or inside else pool(y)
+        return y if pool is None or inside else pool.of(y)
 
     def apart(self, x: Tensor) -> Tensor:
         """Return its output layer by layer, as torch computes it."""
@@ -87,6 +88,8 @@ class Chain:
         if self.norm is not None:
             x = self.norm(x)
         x = F.relu(x) if self.relu is None else self.relu(x)
+        if isinstance(self.pool, Pooling):
+            return self.pool.of(x)
         return x if self.pool is None else self.pool(x)
 
 

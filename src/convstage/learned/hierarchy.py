@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..sizes import Pair, Region
+from ..text import shown
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -221,7 +222,7 @@ class LayerFeatures:
         }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Features:
     """The hierarchy of what a network has learned; made by `features`, shows itself in Jupyter.
 
@@ -291,6 +292,10 @@ class Features:
         from .sheets import save_sheets
 
         return save_sheets(self, Path(folder))
+
+    def __repr__(self) -> str:
+        layers = ", ".join(f"{layer.name} {len(layer.shown)} of {layer.filters}" for layer in self.layers)
+        return shown(f"<Features of {self.run} on {sum(self.images.values()):,} {self.part} images: {layers}>")
 
     def _repr_html_(self) -> str:
         from ..pages import embedded

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from ..text import shown
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -50,7 +52,7 @@ def page(name: str, /, *, scripts: Sequence[str] = (), data: Any = None, **conte
 
 def embedded(html: str, height: int) -> str:
     """Return a page for a notebook's cell: in a frame of its own, which its styles and scripts cannot leave."""
-    return (
+    return shown(
         f'<iframe srcdoc="{escape(html)}" sandbox="allow-scripts" '
         f'style="width: 100%; height: {height}px; border: 0; background: white"></iframe>'
     )

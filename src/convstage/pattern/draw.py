@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..pictures import check_drawing, plot_style, save_figure
+from ..pictures import check_drawing, plot_style, save_figure, svg
 from .volumes import (
     CAPTION,
     LINE,
@@ -95,6 +95,12 @@ def draw(plan: Plan, path: str | Path) -> Path:
     with plot_style():
         figure = _figure(plan)
     return save_figure(figure, path, plan.pattern)
+
+
+def as_svg(plan: Plan) -> str:
+    """Return the same picture as the text of an SVG element, for a page."""
+    with plot_style():
+        return svg(_figure(plan))
 
 
 def _figure(plan: Plan) -> Figure:

@@ -148,10 +148,15 @@ class Pattern:
             raise PatternError(error.problem, self.text, error.start, error.end, _ranges_hint(missing))
         return Family(self, {letter: read_range(letter, ranges[letter]) for letter in self.letters})
 
+    def _repr_html_(self) -> str:
+        from .display import pattern_html
+
+        return pattern_html(self)
+
 
 @dataclass(frozen=True)
 class Family:
-    """The members of a family of patterns within ranges; `len` counts, iteration lists them."""
+    """The members of a family of patterns within ranges; `len` counts, iteration lists them, Jupyter shows a table."""
 
     pattern: Pattern
     ranges: dict[str, tuple[int, ...]]
@@ -182,6 +187,11 @@ class Family:
                 tree = substitute(self.pattern.tree, named, dict(zip(spans, kept, strict=True)))
                 assert isinstance(tree, Chain)
                 yield named, Pattern(self.pattern.text, tree)
+
+    def _repr_html_(self) -> str:
+        from .display import family_html
+
+        return family_html(self)
 
 
 def image_shape(image: str | tuple[int, int, int]) -> tuple[int, int, int]:

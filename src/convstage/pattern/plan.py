@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import PatternError
 from ..sizes import Pair, Shape, Window, input_size
+from ..text import count, size
 from .expand import expand
 from .hyperparameters import Context, Settings, settle
 from .layers import LAYERS, LayerKind
@@ -105,11 +106,11 @@ class Row:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """The account of a network: one `Row` per layer, and totals.
 
-    Made by `Pattern.plan`; shows itself as a table on a terminal and in Jupyter.
+    Made by `Pattern.plan`; shows itself as a table on a terminal, and with a drawing in Jupyter.
     """
 
     pattern: str
@@ -184,10 +185,24 @@ class Plan:
 
         return as_text(self)
 
-    def _repr_html_(self) -> str:
-        from .show import as_html
+    def __repr__(self) -> str:
+        sizes = f"{len(self.rows):,} layers, {count(self.parameters)} parameters"
+        return f"<Plan of {self.pattern} for {size(self.image)}: {sizes}>"
 
-        return as_html(self)
+    def to_html(self, *words: str) -> str:
+        """Return the plan's drawing and table as a part of a page, as Jupyter shows them.
+
+        Parameters
+        ----------
+        *words : str
+            Lines that stand before them.
+        """
+        from .display import plan_html
+
+        return plan_html(self, *words)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
 
 
 def make_plan(tree: Chain, text: str, image: tuple[int, int, int] | None, classes: int | None) -> Plan:

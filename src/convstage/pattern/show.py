@@ -64,6 +64,10 @@ COLUMNS = (
 )
 
 
+#: So many layers are listed in a notebook.
+MOST_ROWS = 200
+
+
 class PlanTable:
     """A plan as a rich table that leaves out what does not fit the terminal, least important first."""
 
@@ -114,8 +118,11 @@ def as_html(plan: Plan) -> str:
     """Return the table of a plan as HTML, for Jupyter."""
     head = "".join(f"<th>{escape(column.title)}</th>" for column in COLUMNS)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(column.cell(row))}</td>" for column in COLUMNS) + "</tr>" for row in plan.rows
+        "<tr>" + "".join(f"<td>{escape(column.cell(row))}</td>" for column in COLUMNS) + "</tr>"
+        for row in plan.rows[:MOST_ROWS]
     )
+    if len(plan.rows) > MOST_ROWS:
+        body += f'<tr><td colspan="{len(COLUMNS)}">and {len(plan.rows) - MOST_ROWS:,} more layers</td></tr>'
     total = (
         f"{count(plan.parameters)} parameters, {count(plan.multiply_adds)} multiply-adds, "
         f"{memory(plan.activation_bytes)} of outputs per image"

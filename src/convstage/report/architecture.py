@@ -8,9 +8,10 @@ from typing import Any
 
 from ..pattern.draw import draw
 from ..pattern.show import COLUMNS
+from ..pictures import inline
 from ..text import count, memory
 from .material import Material
-from .plots import inline, lines
+from .plots import lines
 
 #: Columns of the plan's table that the report has; the others are for people who build networks.
 MOST_RANK = 2

@@ -6,7 +6,6 @@ in the page's own legends: a class may be called by what no font of a plot has.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from ..pictures import plot_style, svg
+from ..pictures import inline, plot_style, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,14 +141,6 @@ def reliability(name: str, bins: Sequence[dict[str, float]], confidence: Floats)
         lower.hist(confidence, bins=20, range=(0, 1), color=colour)
         lower.set(xlabel="probability of the prediction", ylabel="images")
         return inline(name, svg(figure))
-
-
-def inline(name: str, text: str) -> Markup:
-    """Return an SVG that we drew as a part of a page: with names of its own, and no elements that the page ignores."""
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<(metadata|title)>.*?</\1>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*"', "<g", text)
-    return Markup(re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text))  # noqa: S704  # our own drawing
 
 
 @contextmanager

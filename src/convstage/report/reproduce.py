@@ -10,7 +10,7 @@ from ..files import digest
 from .material import Material
 
 #: Settings that do not change the network: where the folder is, what is written into it, when it is saved.
-ELSEWHERE = ("name", "out", "report", "save_every")
+ELSEWHERE = ("name", "out", "report", "save_every", "log")
 
 
 def reproduce(material: Material) -> dict[str, Any] | str:

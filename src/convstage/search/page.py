@@ -8,9 +8,9 @@ from typing import Any
 from markupsafe import Markup
 
 from ..pages import page
-from ..pictures import plot_style, svg
+from ..pictures import inline, plot_style, svg
 from ..report.overview import data_name
-from ..report.plots import GRID, INK, MARGINS, STYLES, inline
+from ..report.plots import GRID, INK, MARGINS, STYLES
 from ..show_comparison import duration
 from ..text import count
 from .leaderboard import choices_words

@@ -14,6 +14,7 @@ from rich.text import Text
 from ..show_comparison import duration
 from ..terminal import output
 from ..text import count
+from ..text import shown as shown_text
 from .leaderboard import choices_words
 from .say import TITLES, counts_line, value_words, words
 
@@ -66,7 +67,7 @@ def as_html(found: Mapping[str, Any] | None, path: Path, shown: int = SHOWN) -> 
     where = Markup("<p><b><bdi>{}</bdi></b></p>").format(path)
     line = Markup("<p>{}</p>")
     if found is None:
-        return str(where + line.format("Not all trials are done yet."))
+        return shown_text(where + line.format("Not all trials are done yet."))
     cell, head = Markup("<td>{}</td>"), Markup("<th>{}</th>")
     rows: Sequence[Mapping[str, Any]] = found["trials"][:shown]
     body = Markup("").join(
@@ -76,4 +77,4 @@ def as_html(found: Mapping[str, Any] | None, path: Path, shown: int = SHOWN) -> 
         '<div style="overflow-x: auto"><table><caption>{}</caption>'
         "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
     ).format(counts_line(found), Markup("").join(map(head.format, _columns(found))), body)
-    return str(where + table + Markup("").join(map(line.format, words(found))))
+    return shown_text(where + table + Markup("").join(map(line.format, words(found))))

@@ -11,9 +11,8 @@ from ..data import Geometry
 from ..data.images import describe, open_image
 from ..errors import DataError
 from ..subject import Subject
-from ..text import size
+from ..text import shown, size
 from .limits import Limits
-from .names import shown
 
 #: What an image without a name is called.
 UNNAMED = "image"

@@ -13,7 +13,7 @@ from ..errors import ConvstageError, RunError
 from ..predict import Classifier
 from ..run import Run
 from ..subject import Subject
-from .names import shown
+from ..text import shown
 from .problems import Problem
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -91,6 +92,8 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     asked = os.environ.get("CONVSTAGE_ISA", "")
     if asked == OFF:
         return None, "CONVSTAGE_ISA=off"
+    if not KERNELS.exists() and sys.platform == "win32":
+        return None, _warn("there is no compiled kernel for Windows", "Run it on Linux, of which WSL is one,")
     if not KERNELS.exists():
         return None, _warn("the compiled kernel was not built: there was no C++ compiler at installation")
     try:
@@ -124,10 +127,9 @@ def _declare(found: ctypes.CDLL) -> None:
         function.restype, function.argtypes = result, arguments
 
 
-def _warn(problem: str) -> str:
+def _warn(problem: str, way_out: str = "Install a C++ compiler and convstage again,") -> str:
     warnings.warn(
-        f"convstage: {problem}. Everything works, slower. Install a C++ compiler and convstage again, "
-        "or set CONVSTAGE_ISA=off to go without.",
+        f"convstage: {problem}. Everything works, slower. {way_out} or set CONVSTAGE_ISA=off to go without.",
         stacklevel=2,
     )
     return problem

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ConfigError
 from ..sizes import Padding, Pair
+from .display import Shown, pool_html, receipt_html
 from .reference import POOLINGS, Array, CrossCorrelation, activate, pool_window, quiet, winner
 from .writing import abbreviated, added, guarded, numerators, products, summands, written
 
@@ -22,9 +23,9 @@ from .writing import abbreviated, added, guarded, numerators, products, summands
 Cell = Pair | tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Receipt:
-    """How one cell of a feature map came about.
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Receipt(Shown):
+    """How one cell of a feature map came about; shows itself in Jupyter.
 
     Attributes
     ----------
@@ -112,10 +113,13 @@ class Receipt:
         before, after = written(self.before, decimals), written(self.after, decimals)
         return after if self.activation is None else f"{self.activation}({before}) = {after}"
 
+    def _repr_html_(self) -> str:
+        return receipt_html(self)
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PoolReceipt:
-    """How one cell of a pooled map came about.
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PoolReceipt(Shown):
+    """How one cell of a pooled map came about; shows itself in Jupyter.
 
     Attributes
     ----------
@@ -166,6 +170,9 @@ class PoolReceipt:
             steps = [f"({added(summands(values, decimals, over), terms)})/{len(values)}"]
             steps.append(f"{total}/{len(values) * scale}")
         return " = ".join([*steps, written(self.value, decimals)])
+
+    def _repr_html_(self) -> str:
+        return pool_html(self)
 
 
 def receipt(

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..stage.display import Shown
 from ..stage.receipt import PoolReceipt, Receipt
 from ..stage.reference import quiet
 from ..stage.writing import abbreviated, added, guarded, products, summands, written
@@ -34,8 +35,19 @@ class AnyReceipt(Protocol):
         """Write how it came about; long sums and lists are cut to `terms` terms."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PixelReceipt:
+class WalkReceipt(Shown):
+    """A receipt of those here; shows itself in Jupyter."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from .display import receipt_html
+
+        return receipt_html(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PixelReceipt(WalkReceipt):
     """A pixel, standardised: what the network reads.
 
     Attributes
@@ -67,8 +79,8 @@ class PixelReceipt:
         return f"({self.pixel}/255 - {mean})/{std} = {written(self.value, decimals)}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ActivationReceipt:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ActivationReceipt(WalkReceipt):
     """A non-linearity of one value.
 
     Attributes
@@ -101,8 +113,8 @@ class ActivationReceipt:
         return f"{self.name}({written(self.before, decimals)}) = {written(self.value, decimals)}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NormReceipt:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NormReceipt(WalkReceipt):
     """Batch normalisation of one value, by what training has measured (Ioffe and Szegedy 2015, algorithm 2).
 
     Attributes
@@ -151,8 +163,8 @@ class NormReceipt:
         return f"{first} = {normal}{rest} = {written(self.value, decimals)}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MeanReceipt:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MeanReceipt(WalkReceipt):
     """Global average pooling: the mean of a whole map.
 
     Attributes
@@ -184,8 +196,8 @@ class MeanReceipt:
         return f"({cells})/{count} = {total}/{count} = {written(self.value, decimals)}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CopyReceipt:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CopyReceipt(WalkReceipt):
     """A value that only changes its place, or not even that: FLATTEN, and DROPOUT after training.
 
     Attributes
@@ -214,8 +226,8 @@ class CopyReceipt:
         return f"the value at {place(self.source, 'channel')} = {written(self.value, decimals)}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SumReceipt:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SumReceipt(WalkReceipt):
     """One unit of a fully connected layer: every value times its weight, the largest products first.
 
     Attributes
@@ -268,8 +280,8 @@ class SumReceipt:
         return " = ".join([*steps, written(self.value, decimals)])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SoftmaxReceipt:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SoftmaxReceipt(WalkReceipt):
     """The probability of one class: its share of the exponentials of all logits.
 
     Attributes

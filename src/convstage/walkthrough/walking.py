@@ -25,7 +25,7 @@ from ..predict import Classifier, Prediction, load
 from ..run import Run
 from ..sizes import Region
 from ..subject import Subject, find_subject
-from ..text import examples
+from ..text import examples, shown, span
 from .fields import receptive_field
 from .kinds import check_cell, receipt_of
 from .receipts import AnyReceipt, Place, place, source_of, value_of
@@ -284,7 +284,7 @@ class Walk:
 
     def __repr__(self) -> str:
         said = f"{self.prediction.label} {self.prediction.probability:.1%}"
-        return f"<Walk of {self.subject.name} through {len(self.steps)} steps: {said}>"
+        return shown(f"<Walk of {self.subject.name} through {len(self.steps)} steps: {said}>")
 
     def _repr_html_(self) -> str:
         return embedded(self.to_html(), NOTEBOOK_HEIGHT)
@@ -338,17 +338,6 @@ def walk(
         )
     chosen = tuple(METHODS if methods is None else (find_method(name).name for name in methods))
     return Walk(run, subject, classifier, steps_of(classifier, subject), target, chosen)
-
-
-def span(axis: str, numbers: range) -> str:
-    """Return rows or columns in words.
-
-    Examples
-    --------
-    >>> span("row", range(3, 4)), span("column", range(0, 7))
-    ('row 3', 'columns 0 to 6')
-    """
-    return f"{axis} {numbers[0]}" if len(numbers) == 1 else f"{axis}s {numbers[0]} to {numbers[-1]}"
 
 
 def _finite(value: float) -> float | str:

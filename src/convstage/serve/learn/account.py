@@ -8,8 +8,7 @@ import numpy as np
 
 from ...pattern.plan import Row
 from ...sizes import Window, output_size
-from ...text import size
-from ...walkthrough.walking import span
+from ...text import size, span
 from .question import Kind, Material, Question, Table, isolated, shuffled
 
 #: A network with more layers is not shown as one table.

@@ -14,8 +14,8 @@ from ...explain import METHODS
 from ...filters import KERNELS
 from ...run import Run
 from ...stage.reference import POOLINGS
+from ...text import shown
 from ..context import Context, Shared
-from ..names import shown
 from ..problems import answers
 
 router = APIRouter(prefix="/api", tags=["run"])

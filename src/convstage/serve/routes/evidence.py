@@ -17,9 +17,8 @@ from ...explain import Evidence, Grade, grades
 from ...explain.methods import ask, find_method
 from ...explain.question import Question
 from ...pictures import Scale, data_uri, overlay
-from ...text import examples
+from ...text import examples, shown
 from ..context import Context, Shared
-from ..names import shown
 from ..problems import answers
 from ..store import Entry
 from .limited import LimitedRoute

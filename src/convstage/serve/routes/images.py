@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from ...pictures import as_picture, png, thumbnail
+from ...text import shown
 from ..context import Context, Shared
 from ..limits import Limits
-from ..names import shown
 from ..problems import answers
 
 router = APIRouter(prefix="/api/images", tags=["images"])

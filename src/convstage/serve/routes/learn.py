@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...text import shown
 from ...walkthrough.steps import steps_of
 from ..context import Context, Shared
 from ..learn import SEEDS, Kind, Material, Question, ask, kind_of, kinds_for, mark
-from ..names import shown
 from ..problems import Problem, answers
 from .limited import LimitedRoute
 

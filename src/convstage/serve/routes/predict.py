@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...errors import DataError
 from ...subject import Subject
+from ...text import shown
 from ..context import Context, Shared
 from ..decoding import Uploads
 from ..limits import Limits
-from ..names import shown
 from ..problems import Problem, answers
 from .images import FAR
 from .limited import FORM, IMAGE, JSON, LimitedRoute, body_of, content_type, is_image, one_of, read_files, read_json

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...pictures import Scale, data_uri, png
 from ...subject import Subject
+from ...text import shown
 from ...walkthrough.groups import Group, words
 from ...walkthrough.paint import vector_columns
 from ...walkthrough.steps import Step
 from ..context import Context, Shared
 from ..decoding import Uploads, digest, drawn
-from ..names import shown
 from ..problems import answers
 from ..store import Entry
 from .images import FAR
