@@ -63,6 +63,7 @@ chaos: $(VENV)/tools
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/shapes.py
+	$(BIN)/python benchmarks/tiles.py
 	$(BIN)/python benchmarks/roofline.py
 	$(BIN)/python benchmarks/pages.py
 	$(BIN)/python benchmarks/accuracy.py

@@ -19,6 +19,7 @@ PAGES = {
     "step": "kernel.md#how-fast",
     "roofline": "kernel.md#stage-by-stage",
     "shapes": "kernel.md#other-shapes",
+    "tiles": "kernel.md#few-cells",
     "accuracy": "kernel.md#how-exact",
     "pages": "kernel.md#memory",
     "fuse": "fuse.md#how-fast",

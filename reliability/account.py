@@ -22,7 +22,7 @@ def _kill_training(found: Result) -> str:
 
 
 def _disk(found: Result) -> str:
-    return f"{found['writes refused']:,} calls failed, a full file system {found['a full file system']}"
+    return f"{found['writes refused']:,} calls failed one by one; a full file system: {found['a full file system']}"
 
 
 def _flips(found: Result) -> str:
@@ -56,7 +56,10 @@ def _images(found: Result) -> str:
 
 def _patterns(found: Result) -> str:
     texts = found["texts"]
-    return f"{texts['cases']:,} texts, guided by {found['coverage']:,} covered places of the code"
+    return (
+        f"{texts['cases']:,} texts, guided by {found['coverage']:,} covered places of the code: "
+        f"{texts['accepted']:,} are patterns, {texts['refused']:,} refused"
+    )
 
 
 def _kernels(found: Result) -> str:

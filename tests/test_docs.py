@@ -92,6 +92,7 @@ def test_pages_link_to_what_exists():
         ("pages", "kernel.md", "table"),
         ("roofline", "kernel.md", "table"),
         ("shapes", "kernel.md", "table"),
+        ("tiles", "kernel.md", "table"),
         ("intervals", "evaluation.md", "table"),
         ("audit", "audit.md", "table"),
         ("phantom", "phantom.md", "table"),

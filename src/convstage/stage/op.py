@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import functional as F
 
-from ..sizes import Margins, Padding, Pair, margins_of, pair
+from ..sizes import Margins, Padding, Pair, margins_of, output_size, pair
 from .autograd import DEAD, FEW_CHANNELS
 from .load import loaded
 
@@ -17,6 +17,8 @@ from .load import loaded
 Way = Literal["kernel", "kernel, then pooling", "torch"]
 #: The pooling window, and its step, that change nothing.
 ONE_CELL = (1, 1)
+#: Side of the square of cells that Winograd's algorithm makes at once.
+TILE = 4
 
 
 def conv_relu_pool(
@@ -73,7 +75,7 @@ def conv_relu_pool(
     window_step = window if pool_stride is None else pair(pool_stride, "pool_stride")
     record = torch.is_grad_enabled() and _any_gradient(x, weight, bias)
     applies = _kernel_applies(x, weight, bias, window)
-    way = _way(tuple(weight.shape), step, window, window_step, record) if applies else "torch"
+    way = _way(x, weight, step, around, window, window_step, record) if applies else "torch"
     if way == "torch":
         y = F.relu_(conv2d(x, weight, bias, step, around))
         return y if window is None else F.max_pool2d(y, window, window_step)
@@ -83,9 +85,14 @@ def conv_relu_pool(
 
 
 def fastest_way(
-    weight: tuple[int, ...], step: Pair, window: Pair | None, window_step: Pair | None, record: bool
+    weight: tuple[int, ...],
+    step: Pair,
+    window: Pair | None,
+    window_step: Pair | None,
+    record: bool,
+    cells: tuple[int, int, int] | None = None,
 ) -> Way:
-    """Return what is fastest for a shape, as ``benchmarks/shapes.py`` has measured it.
+    """Return what is fastest for a shape, as ``benchmarks/shapes.py`` and ``benchmarks/tiles.py`` have measured it.
 
     Parameters
     ----------
@@ -95,28 +102,64 @@ def fastest_way(
         The filter's step, and the pooling's window and step; no window means no pooling.
     record : bool
         Whether winners are recorded, for the gradient.
+    cells : (int, int, int), optional
+        Images, and height and width of the map before the pooling. Without them they are taken to be many, or the
+        filters to be transformed already.
     """
     filters, channels, *size = weight
     few = channels <= FEW_CHANNELS
     winograd = size == [3, 3] and step == (1, 1) and min(filters, channels) >= 16
+    dense = Worth(1.1, 60) if record else Worth(1.75, 90)
     if window is None or window == window_step == ONE_CELL:
         # Without a pooling there are no cells that need no gradient.
-        return "kernel" if winograd or (few and step == (1, 1)) else "torch"
+        if winograd:
+            return "kernel" if dense.of(cells) and not (record and min(filters, channels) < 32) else "torch"
+        return "kernel" if few and step == (1, 1) else "torch"
     overlap = window_step is not None and (window_step[0] < window[0] or window_step[1] < window[1])
     if winograd and overlap and (not record or window_step == ONE_CELL):
         # Winograd's tiles need windows of their own. With winners the direct algorithm is faster nevertheless,
         # as long as most cells are none: their gradients are left out.
-        return "kernel, then pooling"
+        return "kernel, then pooling" if dense.of(cells) else "torch"
+    if winograd and not record:
+        return "kernel" if Worth(2.4, 90).of(cells) else "torch"
     if not record and size[0] * size[1] >= 25 and (not few or max(step) >= 4):
         return "torch"  # dense work, which its generated code does at the processor's peak
     return "kernel"
 
 
-def _way(weight: tuple[int, ...], step: Pair, window: Pair | None, window_step: Pair | None, record: bool) -> Way:
+class Worth(NamedTuple):
+    """When Winograd's algorithm is worth it: its time goes with tiles of 4×4 cells, torch's with the cells alone.
+
+    Attributes
+    ----------
+    gain : float
+        Torch's time for a full tile over Winograd's.
+    filters : float
+        The time that it takes to transform the filters at every call, in tiles.
+    """
+
+    gain: float
+    filters: float
+
+    def of(self, cells: tuple[int, int, int] | None) -> bool:
+        """Return whether it is for so many cells."""
+        if cells is None or min(cells) <= 0:
+            return True
+        images, high, wide = cells
+        tiles = images * -(-high // TILE) * -(-wide // TILE)
+        return self.gain * images * high * wide / TILE**2 >= tiles + self.filters
+
+
+def _way(
+    x: Tensor, weight: Tensor, step: Pair, around: Margins, window: Pair | None, window_step: Pair | None, record: bool
+) -> Way:
     """Return what is fastest, or of what has a gradient that does not depend on the threads, if torch is told so."""
     if record and torch.are_deterministic_algorithms_enabled():
         return "kernel"
-    return fastest_way(weight, step, window, window_step, record)
+    size, (top, bottom, left, right) = weight.shape[2:], around
+    high = output_size(x.shape[2], size[0], step[0], top, bottom)
+    wide = output_size(x.shape[3], size[1], step[1], left, right)
+    return fastest_way(tuple(weight.shape), step, window, window_step, record, (x.shape[0], high, wide))
 
 
 def _any_gradient(*tensors: Tensor | None) -> bool:
