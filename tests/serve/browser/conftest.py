@@ -91,8 +91,12 @@ def address(run: Any) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def api(address: str) -> Iterator[httpx.Client]:
-    """Return a client that asks the server what the page asks it."""
-    with httpx.Client(base_url=address, timeout=30) as client:
+    """Return a client that asks the server what the page asks it.
+
+    Each time on a new connection: one that has been idle may be closed by the server just as it is used again.
+    """
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=address, timeout=30, limits=limits) as client:
         yield client
 
 
