@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from convstage.environment import environment
 from convstage.machine import processor
-from convstage.run import environment
 from convstage.stage import active
 
 RESULT = Path(__file__).parent / "results/accuracy.json"

@@ -30,8 +30,8 @@ from convstage.data import open_source
 from convstage.data.facts import facts
 from convstage.data.formats import Item
 from convstage.data.images import open_image
+from convstage.environment import environment
 from convstage.machine import processor
-from convstage.run import environment
 
 RESULT = Path(__file__).parent / "results/audit.json"
 FAULTS, SEEDS = 200, (1, 2, 3)

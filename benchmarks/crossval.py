@@ -17,9 +17,9 @@ from pathlib import Path
 
 import convstage
 from convstage.cross_validation import resume
+from convstage.environment import environment
 from convstage.files import write_json
 from convstage.machine import processor
-from convstage.run import environment
 
 RESULT = Path(__file__).parent / "results/crossval.json"
 TASKS = {"healthy, corona": ("0-healthy", "1-corona"), "healthy, corona, pneumonia": None}

@@ -26,6 +26,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 import convstage
 from convstage import explain
+from convstage.environment import environment
 from convstage.explain import METHODS, Question
 from convstage.explain.methods import SIGMA, ask
 from convstage.explain.occlusion import WINDOW
@@ -35,7 +36,6 @@ from convstage.machine import processor
 from convstage.phantom import image, write
 from convstage.recipe import default_pattern
 from convstage.resampling import intervals
-from convstage.run import environment
 from convstage.subject import Subject
 
 RESULT = Path(__file__).parent / "results/evidence.json"

@@ -142,8 +142,8 @@ def table(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
+    from convstage.environment import environment
     from convstage.machine import processor
-    from convstage.run import environment
 
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
     parser.add_argument("--visits", type=int, default=12)

@@ -23,10 +23,10 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
 import convstage  # noqa: E402
+from convstage.environment import environment  # noqa: E402
 from convstage.fusion import fusions  # noqa: E402
 from convstage.machine import processor  # noqa: E402
 from convstage.memory import keep_memory  # noqa: E402
-from convstage.run import environment  # noqa: E402
 from support.architectures import ARCHITECTURES  # noqa: E402
 
 RESULT = HERE / "results/fuse.json"

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import average_precision_score
 
+from convstage.environment import environment
 from convstage.figures import all_figures
 from convstage.resampling import NORMAL
-from convstage.run import environment
 
 #: Images, distance of the means, images of one patient, whether they are resampled together.
 SETTINGS = [(60, 1.5, 1, False), (150, 1.5, 1, False), (150, 3.5, 1, False), (300, 1.5, 5, True), (300, 1.5, 5, False)]

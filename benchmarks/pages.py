@@ -100,8 +100,8 @@ def table(result: dict) -> str:
 
 
 def main() -> None:
+    from convstage.environment import environment
     from convstage.machine import processor
-    from convstage.run import environment
 
     result = {
         "what": str(__doc__).split("\n")[0],

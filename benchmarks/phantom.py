@@ -13,10 +13,10 @@ from pathlib import Path
 import convstage
 from convstage.audit import audit
 from convstage.data import open_source
+from convstage.environment import environment
 from convstage.files import write_json
 from convstage.machine import processor
 from convstage.phantom import SHORTCUTS, write
-from convstage.run import environment
 
 RESULT = Path(__file__).parent / "results/phantom.json"
 #: What networks are trained on, and how many images of other patients they are tested on.

@@ -26,11 +26,11 @@ from convstage.data import choose_geometry, load_dataset, open_source
 from convstage.distributed import Share
 from convstage.distributed.launch import launched, world_of
 from convstage.distributed.replica import replicate, settle
+from convstage.environment import environment
 from convstage.machine import processor
 from convstage.memory import keep_memory
 from convstage.pattern import Pattern
 from convstage.recipe import make_optimizer
-from convstage.run import environment
 from convstage.step import Steps
 
 HERE = Path(__file__).parent

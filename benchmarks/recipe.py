@@ -25,11 +25,11 @@ import numpy as np
 
 import convstage
 from convstage.data import restore_dataset
+from convstage.environment import environment
 from convstage.figures import all_figures
 from convstage.files import write_json
 from convstage.machine import processor
 from convstage.phantom import write
-from convstage.run import environment
 from convstage.shifts import choose_shifts
 
 RESULT = Path(__file__).parent / "results/recipe.json"

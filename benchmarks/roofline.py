@@ -9,7 +9,6 @@ Medians go to results/roofline.json, the picture to docs/roofline.png.
 """
 
 import json
-import os
 import subprocess
 import tempfile
 import time
@@ -19,10 +18,9 @@ from statistics import median
 import torch
 
 from convstage import Pattern
-from convstage.machine import processor
 from convstage.memory import keep_memory
-from convstage.run import environment
-from convstage.stage import Stage, active
+from convstage.stage import Stage
+from head import head
 from networks import NETWORKS
 
 FOLDER = Path(__file__).parent
@@ -77,15 +75,7 @@ def parts(x: torch.Tensor, stage: Stage, first: bool) -> dict:
 
 def measure() -> dict:
     peak, memory = machine()
-    result = {
-        "what": str(__doc__).split("\n")[0],
-        "machine": {"processor": processor(), "cores": os.cpu_count()},
-        "environment": environment(),
-        "stage": f"{active().name}: {active().reason}",
-        "peak_gflops": peak,
-        "memory_gb_per_s": memory,
-        "stages": [],
-    }
+    result = {**head(__doc__), "peak_gflops": peak, "memory_gb_per_s": memory, "stages": []}
     keep_memory()
     for name, network in NETWORKS.items():
         built = Pattern(network.pattern).plan(network.image, network.classes).build(seed=0)

@@ -217,8 +217,8 @@ def main() -> None:
     if arguments.rank is not None:
         work(arguments.rank, arguments.rounds, arguments.port, arguments.write)
         return
+    from convstage.environment import environment
     from convstage.machine import processor
-    from convstage.run import environment
 
     result = {
         "what": str(__doc__).split("\n")[0],

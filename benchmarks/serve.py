@@ -262,8 +262,8 @@ def _statuses(over: dict[str, Any]) -> str:
 
 
 def main() -> None:
+    from convstage.environment import environment
     from convstage.machine import processor
-    from convstage.run import environment
 
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
     parser.add_argument("--seconds", type=float, default=60)

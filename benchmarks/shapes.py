@@ -8,7 +8,6 @@ sets in training. Medians of the rounds' ratios, with the least and the largest,
 
 import argparse
 import json
-import os
 import time
 from pathlib import Path
 from statistics import median
@@ -16,10 +15,9 @@ from statistics import median
 import torch
 from torch.nn import functional as F
 
-from convstage.machine import processor
 from convstage.memory import keep_memory
-from convstage.run import environment
-from convstage.stage import active, conv_relu_pool
+from convstage.stage import conv_relu_pool
+from head import head
 
 RESULT = Path(__file__).parent / "results/shapes.json"
 #: Name -> batch, channels, filters, side, filter, stride, padding, pool, pool stride.
@@ -115,14 +113,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     keep_memory()
-    result = {
-        "what": __doc__.split("\n")[0],
-        "rounds": rounds,
-        "machine": {"processor": processor(), "cores": os.cpu_count()},
-        "environment": environment(),
-        "stage": f"{active().name}: {active().reason}",
-        "shapes": {},
-    }
+    result = {**head(__doc__, rounds=rounds), "shapes": {}}
     for name, shape in SHAPES.items():
         result["shapes"][name] = {"shape": shape, **measure(shape, rounds)}
         print(name, {what: result["shapes"][name][what] for what in ("training", "inference")}, flush=True)

@@ -20,8 +20,8 @@ import torch
 
 import convstage
 from convstage.data import restore_dataset
+from convstage.environment import environment
 from convstage.machine import processor
-from convstage.run import environment
 
 PATTERNS = {
     "FC": "INPUT -> FC -> CLASSIFIER",

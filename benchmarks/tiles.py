@@ -9,7 +9,6 @@ convstage sets in training. Medians of the rounds' ratios go to results/tiles.js
 
 import argparse
 import json
-import os
 import time
 from itertools import product
 from pathlib import Path
@@ -18,11 +17,9 @@ from statistics import median
 import torch
 from torch.nn import functional as F
 
-from convstage.machine import processor
 from convstage.memory import keep_memory
-from convstage.run import environment
-from convstage.stage import active
 from convstage.stage.op import fastest_way
+from head import head
 
 RESULT = Path(__file__).parent / "results/tiles.json"
 CHANNELS, BATCHES, SIDES = (32, 64, 128, 256, 512), (1, 4, 16, 64), (7, 14, 28, 56)
@@ -98,14 +95,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     keep_memory()
-    result = {
-        "what": __doc__.split("\n")[0],
-        "rounds": rounds,
-        "machine": {"processor": processor(), "cores": os.cpu_count()},
-        "environment": environment(),
-        "stage": f"{active().name}: {active().reason}",
-        "stages": [],
-    }
+    result = {**head(__doc__, rounds=rounds), "stages": []}
     for channels, batch, side in product(CHANNELS, BATCHES, SIDES):
         if batch * side**2 * 9 * channels**2 <= MOST:
             row = {"channels": channels, "batch": batch, "side": side}

@@ -27,8 +27,8 @@ def parser(file: str, words: str | None) -> argparse.ArgumentParser:
 
 def store(result: Path, what: str, figures: dict[str, Any]) -> None:
     """Write what was found as JSON, with the machine, the versions and the command line."""
+    from convstage.environment import environment
     from convstage.machine import processor
-    from convstage.run import environment
 
     told = {
         "what": what,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -56,86 +57,62 @@ def _make_search(images: Path, out: Path, name: str) -> Path:
     return search(images, family, letters, trials=2, sampler="random", audit=False, **_common(out, name)).path
 
 
-def _look(kind: Any, show: Callable[[Any], Any]) -> Callable[[Path], None]:
+def _of(module: str, name: str) -> Any:
+    """Return something of convstage's, imported when it is asked for."""
+    return getattr(import_module(f"convstage.{module}"), name)
+
+
+def _look(series: tuple[str, str], show: tuple[str, str]) -> Callable[[Path], None]:
     """Return a reader that asks a series for everything that it knows, and shows it."""
 
     def read(path: Path) -> None:
-        found = kind().open(path)
+        found = _of(*series).open(path)
         found.setup  # noqa: B018
-        show(found.metrics)
+        _of(*show)(found.metrics)
         found._repr_html_()
 
     return read
 
 
-def _folds() -> Any:
-    from convstage import CrossValidation
+def _resume(module: str, result: str = "") -> Callable[[Path], None]:
+    """Return a reader that goes on with a series; without its `result`, if one is named, so that it is made anew."""
 
-    return CrossValidation
+    def read(path: Path) -> None:
+        if result and (path / result).is_file():
+            (path / result).unlink()
+        _of(module, "resume")(path)
 
-
-def _show_folds(metrics: dict[str, Any]) -> None:
-    from convstage.show_folds import show_folds
-
-    show_folds(metrics)
+    return read
 
 
 def _predictions(path: Path) -> None:
-    _folds().open(path).predictions  # noqa: B018
-
-
-def _resume_folds(path: Path) -> None:
-    from convstage.cross_validation import resume
-
-    resume(path)
-
-
-def _comparison() -> Any:
-    from convstage import Comparison
-
-    return Comparison
-
-
-def _show_comparison(metrics: dict[str, Any]) -> None:
-    from convstage.show_comparison import show_comparison
-
-    show_comparison(metrics)
-
-
-def _resume_comparison(path: Path) -> None:
-    from convstage.comparison import resume
-
-    if (path / "comparison.json").is_file():
-        (path / "comparison.json").unlink()  # so that it is made once more
-    resume(path)
-
-
-def _search() -> Any:
-    from convstage.search import Search
-
-    return Search
-
-
-def _show_leaderboard(metrics: dict[str, Any]) -> None:
-    from convstage.search.show import show_leaderboard
-
-    show_leaderboard(metrics)
-
-
-def _resume_search(path: Path) -> None:
-    from convstage.search.make import resume
-
-    resume(path)
+    _of("cross_validation", "CrossValidation").open(path).predictions  # noqa: B018
 
 
 #: Every kind of series.
 SERIES = {
     "cross-validation": Kind(
         _make_folds,
-        {"look": _look(_folds, _show_folds), "predictions": _predictions, "resume": _resume_folds},
+        {
+            "look": _look(("cross_validation", "CrossValidation"), ("show_folds", "show_folds")),
+            "predictions": _predictions,
+            "resume": _resume("cross_validation"),
+        },
     ),
-    "comparison": Kind(_make_comparison, {"look": _look(_comparison, _show_comparison), "resume": _resume_comparison}),
-    "search": Kind(_make_search, {"look": _look(_search, _show_leaderboard), "resume": _resume_search}),
+    "comparison": Kind(
+        _make_comparison,
+        {
+            "look": _look(("comparison", "Comparison"), ("show_comparison", "show_comparison")),
+            "resume": _resume("comparison", "comparison.json"),
+        },
+    ),
+    "search": Kind(
+        _make_search,
+        {
+            "look": _look(("search", "Search"), ("search.show", "show_leaderboard")),
+            "resume": _resume("search.make"),
+        },
+    ),
 }
 
 

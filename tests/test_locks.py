@@ -1,6 +1,5 @@
 """What is installed is pinned and hashed; what is known to be dangerous is not accepted."""
 
-import importlib.util
 import json
 import re
 import sys
@@ -11,6 +10,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+from support.scripts import script as load_script
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -95,10 +96,7 @@ def test_versions_with_known_flaws_are_not_accepted():
 
 @pytest.fixture(scope="module")
 def audit():
-    spec = importlib.util.spec_from_file_location("audit_of_locks", ROOT / "locks/audit.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("locks/audit.py")
 
 
 def answering(tmp_path: Path, text: str) -> str:

@@ -6,7 +6,8 @@ import pytest
 
 import convstage
 from convstage import ConfigError, Run, RunError
-from convstage.run import csv_text, environment
+from convstage.environment import environment
+from convstage.run import csv_text
 from convstage.training import resume
 from support.markup import parsed
 

@@ -1,7 +1,6 @@
 """What is given away: the sdist is whole, wheels are for every Python, and without a compiler everything works."""
 
 import email
-import importlib.util
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import convstage.stage.load as load
+from support.scripts import script as load_script
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -48,10 +48,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("script_of_wheels", ROOT / "scripts/wheel.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("scripts/wheel.py")
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import Config
+from .environment import environment
 from .errors import ConfigError
 from .machine import processor
 from .memory import keep_memory
 from .network import Network
 from .recipe import make_optimizer
-from .run import environment
 from .stage import Stage, active
 from .stage.program import runner
 from .terminal import track

@@ -389,4 +389,4 @@ def _is_cut_off(path: Path) -> bool:
     return False
 
 
-__all__ = ["Run", "check_layout", "check_new", "csv_text", "environment"]
+__all__ = ["Run", "check_layout", "check_new", "csv_text"]

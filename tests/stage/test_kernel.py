@@ -18,13 +18,6 @@ from convstage.stage.load import active, choose, instruction_sets
 ISAS = instruction_sets() or ["no compiled kernel"]
 
 
-@pytest.fixture(params=ISAS)
-def isa(request):
-    choose(request.param)
-    yield request.param
-    choose(ISAS[0])
-
-
 def composed(x, weight, bias, stride, padding, pool, pool_stride):
     top, bottom, left, right = padding
     y = F.relu(F.conv2d(F.pad(x, (left, right, top, bottom)), weight, bias, stride))

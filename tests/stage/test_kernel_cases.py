@@ -9,19 +9,10 @@ import torch
 import kernel_checks
 import kernels_malformed
 import kernels_threads
-from convstage.stage.load import choose, instruction_sets
 from kernel_cases import LAYOUTS, VALUES, make
 from kernel_checks import check
 
 RELIABILITY = Path(__file__).parent.parent.parent / "reliability"
-ISAS = instruction_sets() or ["no compiled kernel"]
-
-
-@pytest.fixture(params=ISAS)
-def isa(request):
-    choose(request.param)
-    yield request.param
-    choose(ISAS[0])
 
 
 def test_errors_are_at_most_twice_torchs_on_random_stages(isa):

@@ -11,10 +11,8 @@ from torch import nn
 
 from convstage import Pattern
 from convstage.stage import program as module
-from convstage.stage.load import choose, instruction_sets
 from convstage.stage.program import Program, UnsupportedError, runner
 
-ISAS = instruction_sets() or ["no compiled kernel"]
 PATTERNS = [
     "INPUT -> FC(20) -> RELU -> CLASSIFIER",
     "INPUT -> CONV(32) -> RELU -> FC(128) -> RELU -> CLASSIFIER",
@@ -41,13 +39,6 @@ def images(network, count=5):
 def logits(run, x):
     with torch.inference_mode():
         return run(x)
-
-
-@pytest.fixture(params=ISAS)
-def isa(request):
-    choose(request.param)
-    yield request.param
-    choose(ISAS[0])
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

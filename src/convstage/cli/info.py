@@ -10,7 +10,7 @@ import click
 def command(as_json: bool) -> None:
     """Versions, threads, and which implementation of the stage is active."""
     from ..data.cache import cache_folder
-    from ..run import environment
+    from ..environment import environment
     from ..stage import active
     from ..terminal import show_json
 

@@ -21,6 +21,33 @@ ONE_CELL = (1, 1)
 TILE = 4
 
 
+class Worth(NamedTuple):
+    """When Winograd's algorithm is worth it: its time goes with tiles of 4×4 cells, torch's with the cells alone.
+
+    Attributes
+    ----------
+    gain : float
+        Torch's time for a full tile over Winograd's.
+    filters : float
+        The time that it takes to transform the filters at every call, in tiles.
+    """
+
+    gain: float
+    filters: float
+
+    def of(self, cells: tuple[int, int, int] | None) -> bool:
+        """Return whether it is for so many cells."""
+        if cells is None or min(cells) <= 0:
+            return True
+        images, high, wide = cells
+        tiles = images * -(-high // TILE) * -(-wide // TILE)
+        return self.gain * images * high * wide / TILE**2 >= tiles + self.filters
+
+
+#: Of a map without a pooling of our own, trained and asked; of one that is asked, with windows of their own.
+DENSE_TRAINED, DENSE_ASKED, POOLED_ASKED = Worth(1.1, 60), Worth(1.75, 90), Worth(2.4, 90)
+
+
 def conv_relu_pool(
     x: Tensor,
     weight: Tensor,
@@ -109,7 +136,7 @@ def fastest_way(
     filters, channels, *size = weight
     few = channels <= FEW_CHANNELS
     winograd = size == [3, 3] and step == (1, 1) and min(filters, channels) >= 16
-    dense = Worth(1.1, 60) if record else Worth(1.75, 90)
+    dense = DENSE_TRAINED if record else DENSE_ASKED
     if window is None or window == window_step == ONE_CELL:
         # Without a pooling there are no cells that need no gradient.
         if winograd:
@@ -121,33 +148,10 @@ def fastest_way(
         # as long as most cells are none: their gradients are left out.
         return "kernel, then pooling" if dense.of(cells) else "torch"
     if winograd and not record:
-        return "kernel" if Worth(2.4, 90).of(cells) else "torch"
+        return "kernel" if POOLED_ASKED.of(cells) else "torch"
     if not record and size[0] * size[1] >= 25 and (not few or max(step) >= 4):
         return "torch"  # dense work, which its generated code does at the processor's peak
     return "kernel"
-
-
-class Worth(NamedTuple):
-    """When Winograd's algorithm is worth it: its time goes with tiles of 4×4 cells, torch's with the cells alone.
-
-    Attributes
-    ----------
-    gain : float
-        Torch's time for a full tile over Winograd's.
-    filters : float
-        The time that it takes to transform the filters at every call, in tiles.
-    """
-
-    gain: float
-    filters: float
-
-    def of(self, cells: tuple[int, int, int] | None) -> bool:
-        """Return whether it is for so many cells."""
-        if cells is None or min(cells) <= 0:
-            return True
-        images, high, wide = cells
-        tiles = images * -(-high // TILE) * -(-wide // TILE)
-        return self.gain * images * high * wide / TILE**2 >= tiles + self.filters
 
 
 def _way(
