@@ -28,12 +28,12 @@ from .data import Dataset, restore_dataset
 from .errors import ConfigError, DataError, RunError
 from .evaluation import Images, prediction_table, worst_mistakes
 from .figures import all_figures
-from .files import read_json, write_json
+from .files import write_json
 from .lineup import check_sides, choose_seeds, parse_all, plan_all
 from .machine import processor
 from .pattern import Pattern, Plan
 from .predict import describe_model, load
-from .records import checked
+from .records import checked, stored
 from .records_series import BaselineRecord, CompareRecord, ComparisonRecord, ShiftsRecord
 from .run import METRICS, Run, check_new
 from .series import Series, train_next
@@ -293,7 +293,7 @@ def _cost(folder: Run) -> dict[str, Any]:
 def _turn(folder: Run, seed: int, group_of: dict[str, str], seconds: float, epochs: int) -> Turn:
     """Return how one training did."""
     file = folder.path / SHIFTS
-    told = checked(file, read_json(file), ShiftsRecord, _ANEW.format(folder.path))
+    told = stored(file, ShiftsRecord, _ANEW.format(folder.path))
     if told["distances"] != list(DISTANCES) or not told["right"].keys() <= group_of.keys():
         raise RunError(f"{file} is of other images or distances.\n{_ANEW.format(folder.path)}")
     by_image = told["right"]

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from .data.images import Channels, Resize
 from .errors import RunError
+from .files import read_json
 
 #: Longest side of an image; `--size` takes no more, either.
 SIDE = 99_999
@@ -330,6 +331,17 @@ class AuditRecord(Record):
     checks: dict[Text, Text] = {}
     findings: list[FindingRecord] = []
     probe: ProbeRecord
+
+
+def stored(file: str | Path, shape: type[Record], remedy: str = "Restore it from a copy.") -> dict[str, Any]:
+    """Return what a JSON file holds when it has a shape, see `checked`.
+
+    Raises
+    ------
+    RunError
+        It cannot be read, or has another shape.
+    """
+    return checked(file, read_json(file), shape, remedy)
 
 
 def checked(

@@ -272,8 +272,7 @@ class Run:
     @property
     def metrics(self) -> dict[str, Any]:
         """Figures of the last evaluation."""
-        file = self.path / METRICS
-        found = records.checked(file, read_json(file), records.MetricsRecord, _ANEW.format(self.path))
+        found = records.stored(self.path / METRICS, records.MetricsRecord, _ANEW.format(self.path))
         self._check_own(METRICS, found)
         return {name: value for name, value in found.items() if name != _IDENTITY}
 
@@ -318,7 +317,7 @@ class Run:
         return read_csv(self.path / name, columns, numbers) if (self.path / name).is_file() else None
 
     def _read(self, name: str, shape: type[records.Record]) -> dict[str, Any]:
-        return records.checked(self.path / name, read_json(self.path / name), shape)
+        return records.stored(self.path / name, shape)
 
     def _write_tensors(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
         own = self._own  # a file that cannot be read is no failed write

@@ -18,9 +18,8 @@ import numpy as np
 from .config import Config
 from .data import Dataset
 from .errors import RunError, TrainingStopped
-from .files import read_json
 from .pattern import Plan
-from .records import Record, checked
+from .records import Record, stored
 from .run import Run, check_layout
 from .terminal import console
 from .training import begin, fit
@@ -65,8 +64,7 @@ class Series:
     @property
     def setup(self) -> dict[str, Any]:
         """Settings, data, and how every image is used."""
-        file = self.path / self.SETUP
-        return checked(file, read_json(file), self.SETUP_SHAPE)
+        return stored(self.path / self.SETUP, self.SETUP_SHAPE)
 
     @property
     def is_done(self) -> bool:
@@ -87,9 +85,8 @@ class Series:
                 f"{self.path} is not through all its {self.PARTS} yet.\n"
                 f"Go on with: convstage {self.COMMAND} --resume {self.path}"
             )
-        file = self.path / self.RESULT
         remedy = f"Remove it, and make it anew: convstage {self.COMMAND} --resume {self.path}"
-        return checked(file, read_json(file), self.RESULT_SHAPE, remedy)
+        return stored(self.path / self.RESULT, self.RESULT_SHAPE, remedy)
 
     def stopped(self, signal: int) -> TrainingStopped:
         """Return the error that says how to go on with the whole series, not with one of its runs."""

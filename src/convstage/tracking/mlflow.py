@@ -9,8 +9,8 @@ import os
 import time
 from collections.abc import Mapping
 
-from ..files import read_json, write_json
-from ..records import Name, Record, checked
+from ..files import write_json
+from ..records import Name, Record, stored
 from .tracker import Ended, Told, Tracker
 
 #: The file in a run folder that says which run it is on the server. Not where the server is: that may hold a password.
@@ -49,7 +49,7 @@ class MLflow(Tracker):
         self.goes_on = file.is_file()
         self._steps: dict[str, set[int]] = {}
         if self.goes_on:
-            self.id = str(checked(file, read_json(file), Known)["run"])
+            self.id = str(stored(file, Known)["run"])
             self.client.update_run(self.id, status="RUNNING")
             return
         tags = {f"convstage.{name}": text for name, text in told.about.items()}
