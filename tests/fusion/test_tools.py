@@ -19,10 +19,15 @@ def gradients(model: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
 
 
 @pytest.mark.filterwarnings("ignore")  # of the compiler's own
-@pytest.mark.parametrize("model, side", [(LeNet5(), (1, 28)), (ResNetStem(3), (3, 32))])
+@pytest.mark.parametrize(
+    "make, side", [(LeNet5, (1, 28)), (lambda: ResNetStem(3), (3, 32))], ids=["LeNet5", "ResNetStem"]
+)
 @pytest.mark.parametrize("training", [False, True])
-def test_the_compiler_takes_it_as_a_whole(model, side, training):
+def test_the_compiler_takes_it_as_a_whole(make, side, training):
+    # Always the same weights: in one of a hundred two values are so near that rounding decides which is the larger,
+    # and with it where a gradient goes, in float64 as well.
     torch.manual_seed(0)
+    model = make()
     x = torch.randn(2, side[0], side[1], side[1])
     fused = convstage.fuse(copy.deepcopy(model), quiet=True).train(training)
     plain = copy.deepcopy(model).train(training)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convstage import ConfigError, Pattern
+from convstage import ConfigError, Pattern, PatternError
 from convstage.search.rewrite import has_dropout, has_free_filters, tidy, with_dropout, with_filters
 
 LAYERS = st.sampled_from(["CONV", "CONV(5x5)", "CONV(6)", "CONV(k=7)", "CONV(s=1)", "RELU", "POOL(2, stride=1)"])
@@ -18,7 +18,20 @@ def chains(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 PARTS = st.recursive(LAYERS, chains, max_leaves=6)
-PATTERNS = st.lists(PARTS, min_size=1, max_size=3).map(lambda parts: f"INPUT -> {' -> '.join(parts)} -> CLASSIFIER")
+PATTERNS = (
+    st.lists(PARTS, min_size=1, max_size=3)
+    .map(lambda parts: f"INPUT -> {' -> '.join(parts)} -> CLASSIFIER")
+    .filter(lambda text: fits(text))
+)
+
+
+def fits(text: str) -> bool:
+    """Return whether the image is large enough: chains of chains may have dozens of poolings."""
+    try:
+        Pattern(text).plan("32x32x1", 2)
+    except PatternError:
+        return False
+    return True
 
 
 def layers(pattern: Pattern) -> list[tuple]:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -64,26 +63,26 @@ def test_a_worker_of_this_machine_is_known_to_be_gone() -> None:
 
 def test_a_killed_worker_among_two_costs_nothing(quick) -> None:
     """One is killed in its first trial; the other takes it up from its checkpoint, to the identical result."""
-    whole = quick(**FREE_OF_OTHERS, name="whole", epochs=12)
-    killed = []
+    whole = quick(**FREE_OF_OTHERS, name="whole", epochs=30)
+    killed, done = [], threading.Event()
 
     def kill_one() -> None:
         place = whole.path.parent / "crew"
-        while not (place / "search.json").is_file():
-            time.sleep(0.1)
-        while not killed:
+        while not (place / "search.json").is_file() and not done.wait(0.02):
+            pass
+        study = study_of(Search(place))  # opened once: a trial of few epochs is over before it is opened again
+        while not killed and not done.wait(0.01):
             for path in sorted(place.glob("trial-*/history.csv")):
-                number = int(path.parent.name[-4:])
-                worker = study_of(Search(place)).trials[number].user_attrs.get("worker")
-                if worker is not None and study_of(Search(place)).trials[number].state == TrialState.RUNNING:
-                    os.kill(worker["pid"], signal.SIGKILL)
-                    killed.append(number)
+                trial = study.trials[int(path.parent.name[-4:])]
+                if "worker" in trial.user_attrs and trial.state == TrialState.RUNNING:
+                    os.kill(trial.user_attrs["worker"]["pid"], signal.SIGKILL)
+                    killed.append(trial.number)
                     break
-            time.sleep(0.05)
 
     thread = threading.Thread(target=kill_one, daemon=True)
     thread.start()
-    found = quick(**FREE_OF_OTHERS, name="crew", epochs=12, workers=2, heartbeat=1)
+    found = quick(**FREE_OF_OTHERS, name="crew", epochs=30, workers=2, heartbeat=1)
+    done.set()  # a thread that went on would be in the way of other tests
     thread.join(timeout=60)
     assert killed
     assert plain(found) == plain(whole)
